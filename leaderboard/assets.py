@@ -1,0 +1,16 @@
+"""Where the page templates and the static files are.
+
+In a checkout, and so in an editable install, both folders stand beside the package; a wheel carries
+them inside it. Nothing else may depend on which of the two it is.
+"""
+
+from pathlib import Path
+from typing import Final
+
+__all__ = ["STATIC", "TEMPLATES"]
+
+_PACKAGE = Path(__file__).resolve().parent
+_HOME = _PACKAGE if (_PACKAGE / "templates").is_dir() else _PACKAGE.parent
+
+TEMPLATES: Final = _HOME / "templates"
+STATIC: Final = _HOME / "static"
