@@ -1,0 +1,59 @@
+# Everything is set up on first use, in .venv; a change of pyproject.toml or of the pins sets it up again.
+#
+#   make run                          the server, on 127.0.0.1:8000
+#   make run ARGS="--port 9000"       with flags of `leaderboard serve`
+#   make PYTHON=python3.13 test       with another Python, 3.11 or newer
+
+PYTHON ?= python3
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PINS := .ci/constraints.txt
+# The second is the name that newer versions of pip read when they build the project itself.
+PIP = PIP_CONSTRAINT=$(PINS) PIP_BUILD_CONSTRAINT=$(PINS) $(BIN)/python -m pip --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format pins clean
+
+help: ## list these targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+run: $(VENV)/.run ## start the server; ARGS="…" passes flags
+	@$(BIN)/leaderboard serve $(ARGS)
+
+test: $(VENV)/.test ## run all tests; what the machine lacks is installed where possible, else skipped
+	@.ci/test-tools
+	$(BIN)/pytest
+	$(BIN)/pytest tests/browser
+
+lint: $(VENV)/.dev ## check style and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(VENV)/.dev ## rewrite to the project's style
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+pins: ## resolve all dependencies anew and pin them
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	{ sed -n '/^#/p' $(PINS); $(BIN)/python -m pip freeze --exclude-editable; } > $(PINS).new
+	mv $(PINS).new $(PINS)
+
+clean: ## remove all that these targets made
+	rm -rf $(VENV) dist tests/interop/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# Debian ships venv, without which there is no pip, as a package of its own.
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+		"This needs Python 3.11 or newer. Name one: make PYTHON=python3.13 …")'
+	$(PYTHON) -m venv $(VENV) || { .ci/apt-install python3-venv && $(PYTHON) -m venv $(VENV); }
+
+$(VENV)/.run: EXTRAS := redis
+$(VENV)/.test: EXTRAS := test
+$(VENV)/.dev: EXTRAS := dev
+$(VENV)/.run $(VENV)/.test $(VENV)/.dev: pyproject.toml $(PINS) | $(BIN)/pip
+	$(PIP) install --quiet --editable '.[$(EXTRAS)]'
+	@touch $@
