@@ -72,7 +72,7 @@ def serving(installed: Path, cwd: Path) -> Iterator[str]:
         for name, value in os.environ.items()
         if not name.startswith(("LEADERBOARD_", "PYTHON", "VIRTUAL_ENV"))
     }
-    server = subprocess.Popen(
+    with subprocess.Popen(
         [installed / "bin" / "leaderboard", "serve", "--port", str(port)],
         cwd=cwd,
         env=environment,
@@ -80,22 +80,21 @@ def serving(installed: Path, cwd: Path) -> Iterator[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-    )
-    try:
-        url = f"http://127.0.0.1:{port}"
-        deadline = time.monotonic() + 30
-        while status(f"{url}/healthz") != httpx.codes.OK:
-            if server.poll() is not None or time.monotonic() > deadline:
-                server.kill()
-                pytest.fail(f"the server did not come up:\n{server.communicate()[0]}")
-            time.sleep(0.05)
-        yield url
-        server.send_signal(signal.SIGINT)
-        said, _ = server.communicate(timeout=10)
-        assert server.returncode == 0, said
-    finally:
-        server.kill()
-        server.communicate()
+    ) as server:
+        try:
+            url = f"http://127.0.0.1:{port}"
+            deadline = time.monotonic() + 30
+            while status(f"{url}/healthz") != httpx.codes.OK:
+                if server.poll() is not None or time.monotonic() > deadline:
+                    server.kill()
+                    pytest.fail(f"the server did not come up:\n{server.communicate()[0]}")
+                time.sleep(0.05)
+            yield url
+            server.send_signal(signal.SIGINT)
+            said, _ = server.communicate(timeout=10)
+            assert server.returncode == 0, said
+        finally:
+            server.kill()
 
 
 def status(url: str) -> int | None:
