@@ -12,7 +12,7 @@ ENV PATH=/opt/leaderboard/bin:$PATH \
     PYTHONUNBUFFERED=1
 RUN useradd --system --no-create-home --uid 10001 leaderboard
 COPY --from=build /opt/leaderboard /opt/leaderboard
-USER leaderboard
+USER 10001
 WORKDIR /opt/leaderboard
 EXPOSE 8000
 # http.client, since urllib would send even this through a configured proxy
