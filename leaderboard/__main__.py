@@ -1,0 +1,5 @@
+"""``python -m leaderboard`` is the command ``leaderboard``."""
+
+from leaderboard.cli import main
+
+main()

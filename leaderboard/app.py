@@ -1,0 +1,131 @@
+"""`create_app` wires everything and owns the lifespan."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocket
+
+from leaderboard import __version__, api, pages
+from leaderboard.assets import STATIC
+from leaderboard.auth import Authenticator
+from leaderboard.broker import Broker
+from leaderboard.engines import open_engine
+from leaderboard.errors import BadRequest, ResourceNotFound
+from leaderboard.metrics import Metrics
+from leaderboard.operations import Operations
+from leaderboard.realtime import Realtime
+from leaderboard.settings import Settings
+
+REALTIME = "/event/realtime"
+CROSS_ORIGIN = ("/event", "/api/", "/static/")
+"""What pages of other sites may use: publishing, reading, and the scripts that do both."""
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The whole server as an ASGI application. Raises `ConfigError` for settings that contradict each other."""
+    metrics = Metrics()
+    auth = Authenticator(settings)
+    broker = Broker(open_engine(settings.engine_url, settings.limits), settings.namespaces, metrics)
+    operations = Operations(broker, auth)
+    realtime = Realtime(operations, settings.limits)
+    metrics.gauges = lambda: {
+        "ActiveConnections": len(realtime),
+        "ActiveSubscriptions": broker.hub.size,
+        "ActiveBoards": len(broker.hub.rooms),
+        "LongestPass": broker.longest_pass(),
+    }
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await broker.start()
+        yield
+        await realtime.drain()
+        await broker.stop()
+
+    app = FastAPI(
+        title="leaderboard",
+        version=__version__,
+        summary="Real-time leaderboards over one WebSocket that speaks AppSync Events.",
+        lifespan=lifespan,
+        docs_url=None,  # FastAPI's own pages load scripts from another host; ours is in `pages`
+        redoc_url=None,
+    )
+    app.state.settings = settings
+    app.state.auth = auth
+    app.state.broker = broker
+    app.state.operations = operations
+    app.state.realtime = realtime
+    app.include_router(api.router())
+    app.include_router(pages.router())
+
+    async def serve(websocket: WebSocket) -> None:
+        await realtime.serve(websocket)
+
+    app.add_api_websocket_route(REALTIME, serve)
+    app.mount("/static", _Files(directory=STATIC))
+    app.add_exception_handler(HTTPException, _unrouted)
+    app.add_middleware(_CrossOrigin)
+    generate = app.openapi
+    app.openapi = lambda: _with_schemas(generate())  # type: ignore[method-assign]
+    return app
+
+
+def _with_schemas(document: dict[str, Any]) -> dict[str, Any]:
+    document.setdefault("components", {}).setdefault("schemas", {}).update(api.schemas())
+    return document
+
+
+async def _unrouted(request: Request, error: Exception) -> Response:
+    """What no route answers: a page for a browser, AppSync's shape for everybody else."""
+    if not isinstance(error, HTTPException):
+        raise error
+    if "text/html" in request.headers.get("accept", ""):
+        return pages.error_page(request, error.status_code)
+    return api.refused(
+        ResourceNotFound(error.detail) if error.status_code == 404 else BadRequest(error.detail)
+    )
+
+
+class _CrossOrigin:
+    """CORS for what other sites may use, and only for that. No cookie is ever accepted there."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._cors = CORSMiddleware(
+            app,
+            allow_origins=["*"],
+            allow_methods=["GET", "POST"],
+            allow_headers=[
+                "content-type",
+                "x-api-key",
+                "authorization",
+                "x-amz-date",
+                "x-amz-security-token",
+                "x-amz-user-agent",
+                "if-none-match",
+            ],
+            expose_headers=["x-amzn-errortype", "etag"],
+            max_age=3600,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        foreign = scope["type"] == "http" and scope["path"].startswith(CROSS_ORIGIN)
+        await (self._cors if foreign else self._app)(scope, receive, send)
+
+
+class _Files(StaticFiles):
+    """Static files. Browsers keep them but ask again, since their names do not change with their content."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers["cache-control"] = "no-cache"
+        response.headers["x-content-type-options"] = "nosniff"
+        return response

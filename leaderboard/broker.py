@@ -1,0 +1,447 @@
+"""The broker: engine and hub joined by the beat. The only door to boards.
+
+Down: a batch goes to the engine, the publisher is answered, and the engine says "changed". That only marks what is
+due. Up: when its time has come, a board is read once for all views that are due, each view is encoded once, and the
+frames go out in slices of about two milliseconds between which the loop serves everybody else. So a publish never pays
+for its audience, and the cost of an audience does not grow with the number of publishers:
+
+    changed -> Track.mark -> agenda (one timer per moment) -> engine.read -> a pass over the groups -> peers
+
+A naive fan-out sends every publish to every subscriber: p publishes and s subscribers cost p*s frames. Here it is one
+frame per subscriber and interval, whatever p is; and since a snapshot is whole, who missed some needs only the next.
+
+Events of relay channels, and raw events of boards, are not conflated. They have a lane of their own, in order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from functools import partial
+from typing import TypeVar
+
+import msgspec
+
+from leaderboard import channels, messages
+from leaderboard.board import View
+from leaderboard.engines import Batch, Engine, Outcome, Reading, Running
+from leaderboard.errors import Refusal, Unauthorized
+from leaderboard.hub import Body, Group, Hub, Peer, Room, Subscription
+from leaderboard.metrics import Metrics
+from leaderboard.settings import Namespace
+
+log = logging.getLogger(__name__)
+
+SLICE = 0.002
+"""Seconds of fan-out after which the loop gets its turn: below what anybody notices, above what a turn costs."""
+CHUNK = 32
+"""Deliveries between two looks at the clock: some hundred microseconds."""
+VIEWS = 64
+"""Views in one reading: about a millisecond where each is a reader's own."""
+PRESENCE_PACE = 1.0
+"""A change in who watches, alone, is shown once a second."""
+PAGE = 500
+"""Boards found at a time for a new wildcard subscriber."""
+
+Pass = Generator[None, None, None]
+Lane = deque[Pass]
+T = TypeVar("T")
+_NO_PROPS = msgspec.Raw(b"{}")
+
+
+class Broker:
+    """Boards for everyone in this process. `start` it on the loop that uses it; all else is called on that loop."""
+
+    def __init__(
+        self, engine: Engine, namespaces: Mapping[str, Namespace], metrics: Metrics | None = None
+    ) -> None:
+        self.hub = Hub()
+        self.metrics = metrics or Metrics()
+        self._engine = engine
+        self._namespaces = namespaces
+        self._loop: asyncio.AbstractEventLoop
+        self._agenda: dict[float, list[Room]] = {}
+        self._reads: deque[Callable[[], None]] = deque()
+        self._passes: Lane = deque()
+        self._relays: Lane = deque()
+        self._working = False
+        self._longest_pass = 0.0
+        engine.changed = self._changed
+        engine.relayed = self._relayed
+
+    async def start(self) -> None:
+        """Start the engine."""
+        self._loop = asyncio.get_running_loop()
+        await self._engine.start()
+
+    async def stop(self) -> None:
+        """Stop the engine."""
+        await self._engine.stop()
+
+    async def drain(self) -> None:
+        """Send what is due without waiting for its beat: every subscriber ends with the newest snapshot."""
+        now = self._loop.time()
+        for room in list(self.hub.rooms.values()):
+            room.hurry(now)
+            self._plan(room)
+        while self._agenda or self._reads or self._passes or self._relays:
+            # What falls due from now on has nobody to wait for it: publishers have been turned away.
+            if (
+                not (self._reads or self._passes or self._relays)
+                and min(self._agenda) > self._loop.time()
+            ):
+                return
+            await asyncio.sleep(0)
+
+    def rules(self, path: str) -> Namespace:
+        """The rules of a channel's namespace; raises `Unauthorized` for one that does not exist, as AppSync does."""
+        name = channels.namespace(path)
+        rules = self._namespaces.get(name)
+        if rules is None:
+            raise Unauthorized(f"There is no namespace {name!r} here.")
+        return rules
+
+    def longest_pass(self) -> float:
+        """Seconds of the longest pass since this was last asked."""
+        longest, self._longest_pass = self._longest_pass, 0.0
+        return longest
+
+    # -- down ---------------------------------------------------------------------------------------------------------
+
+    def apply(self, batch: Batch, done: Callable[[Outcome | Refusal], None]) -> None:
+        """Apply events to a board; ``done`` as the engine promises."""
+        self._engine.apply(batch, done)
+
+    def relay(
+        self, channel: str, events: Sequence[str], done: Callable[[Refusal | None], None]
+    ) -> None:
+        """Deliver events as they are to the subscribers of a relay channel."""
+        self._engine.relay(channel, events, done)
+
+    # -- reading, for the doors that await ----------------------------------------------------------------------------
+
+    async def read(self, channel: str, view: View) -> Reading:
+        """A board through one view, now. An absent one has epoch "" and no rows."""
+        answer: asyncio.Future[Reading] = self._loop.create_future()
+        room = self.hub.rooms.get(channel)
+        floor = ("", 0) if room is None else room.floor
+        self._engine.read(channel, self.rules(channel), [view], floor, partial(_settle, answer))
+        return await answer
+
+    async def snapshot(self, channel: str, view: View) -> str:
+        """The JSON text of a board's snapshot through a view."""
+        return self.render(await self.read(channel, view))
+
+    def render(self, reading: Reading) -> str:
+        """The JSON text of a snapshot of what was read, through the first of its views."""
+        room = self.hub.rooms.get(reading.channel)
+        moment = _moment(reading.now, room)
+        return messages.snapshot(next(_bodies(reading))[1].text, messages.live(moment))
+
+    async def boards(self, pattern: str, after: str = "", limit: int = 100) -> list[Running]:
+        """Running boards that a credential pattern covers, by path, from behind ``after`` on."""
+        answer: asyncio.Future[list[Running]] = self._loop.create_future()
+        self._engine.find(pattern, after, limit, partial(_settle, answer))
+        return await answer
+
+    def watching(self, channel: str) -> int:
+        """Connections that subscribe to exactly this channel."""
+        room = self.hub.rooms.get(channel)
+        return 0 if room is None else room.watching
+
+    # -- subscriptions ------------------------------------------------------------------------------------------------
+
+    def subscribe(self, subscription: Subscription) -> None:
+        """Take a subscription in; raises `LimitExceeded`. Its first snapshot comes with `greet`, after the reply."""
+        self.hub.add(subscription, self.rules(subscription.channel))
+        if subscription.room is not None:
+            self._presence(subscription.room)
+
+    def greet(self, subscription: Subscription) -> None:
+        """Send a new subscription what it asked to see."""
+        if subscription.view is None:
+            return
+        if channels.is_wildcard(subscription.channel):
+            self._find_all(subscription, after="")
+        else:
+            self._show(subscription, subscription.channel)
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Let a subscription go."""
+        room = subscription.room
+        self.hub.remove(subscription)
+        subscription.due.clear()
+        if room is not None:
+            self._presence(room)
+
+    def resume(self, peer: Peer) -> None:
+        """A connection is writable again: it gets the newest of what it missed."""
+        waiting = list(peer.waiting)
+        peer.waiting.clear()
+        for subscription in waiting:
+            if channels.is_wildcard(subscription.channel):
+                self._start(self._passes, self._drain(subscription))
+            else:
+                self._show(subscription, subscription.channel)
+
+    def _presence(self, room: Room) -> None:
+        self._engine.watch(room.channel, room.watching)
+        room.presence.mark(self._loop.time(), PRESENCE_PACE)
+        self._plan(room)
+
+    def _find_all(self, subscription: Subscription, after: str) -> None:
+        self._engine.find(subscription.channel, after, PAGE, partial(self._found, subscription))
+
+    def _found(self, subscription: Subscription, running: list[Running]) -> None:
+        self._mark(subscription, (board.channel for board in running))
+        if len(running) == PAGE:
+            self._loop.call_soon(self._find_all, subscription, running[-1].channel)
+
+    # -- the beat -----------------------------------------------------------------------------------------------------
+
+    def _changed(self, channel: str) -> None:
+        room = self.hub.rooms.get(channel)
+        wild = {subscription.every for subscription in self.hub.wild(channel)}
+        if room is None and wild:
+            room = self.hub.open_room(channel, self.rules(channel))
+        if room is not None:
+            room.mark(self._loop.time(), wild)
+            self._plan(room)
+
+    def _plan(self, room: Room) -> None:
+        """See to it that the room is looked at when the first of it is due."""
+        if room.passing:
+            return  # the end of the pass plans the next: under load the interval stretches
+        when = room.next()
+        if when is None or (room.planned is not None and room.planned <= when):
+            return
+        room.planned = when
+        if when in self._agenda:
+            self._agenda[when].append(room)
+            return
+        self._agenda[when] = [room]
+        if when <= self._loop.time():
+            self._loop.call_soon(self._beat, when)  # behind the replies of what is being handled
+        else:
+            self._loop.call_at(when, self._beat, when)
+
+    def _beat(self, when: float) -> None:
+        for room in self._agenda.pop(when):
+            if room.planned == when:
+                room.planned = None
+                room.passing = 1
+                self._reads.append(partial(self._begin, room, when))
+        self._work_soon()
+
+    def _work_soon(self) -> None:
+        if not self._working and (self._relays or self._passes or self._reads):
+            self._working = True
+            self._loop.call_soon(self._work)
+
+    def _work(self) -> None:
+        """One slice: relays, the pass under way, and when there is none the next board that is due."""
+        self._working = False
+        end = self._loop.time() + SLICE
+        while self._relays or self._passes or self._reads:
+            if self._loop.time() >= end:
+                self._work_soon()
+                return
+            if self._relays:
+                _step(self._relays)
+            if self._passes:
+                _step(self._passes)
+            elif self._reads:
+                self._reads.popleft()()
+
+    def _start(self, lane: Lane, job: Pass) -> None:
+        lane.append(job)
+        self._work_soon()
+
+    # -- a pass -------------------------------------------------------------------------------------------------------
+
+    def _begin(self, room: Room, when: float) -> None:
+        """Take what is due, in parts small enough for one reading each."""
+        now = max(when, self._loop.time())
+        presence = room.presence.take(now, PRESENCE_PACE)
+        groups = [
+            group for group in room.groups.values() if group.take(now, room.pace(group)) or presence
+        ]
+        wild = [
+            every for every, track in room.wild.items() if track.take(now, room.wild_pace(every))
+        ]
+        for subscription in self.hub.wild(room.channel) if wild else ():
+            if subscription.every in wild:
+                self._mark(subscription, (room.channel,))
+        for start in range(0, len(groups), VIEWS):
+            room.passing += 1
+            part = groups[start : start + VIEWS]
+            self._reads.appendleft(partial(self._look, room, part, self._loop.time()))
+        self._ended(room)
+
+    def _look(self, room: Room, groups: list[Group], began: float) -> None:
+        """Read the views that are not encoded as the board now is; send all of them when they are."""
+        bodies = {
+            group.view: room.bodies[group.view] for group in groups if group.view in room.bodies
+        }
+        missing = list(dict.fromkeys(group.view for group in groups if group.view not in bodies))
+
+        def fan_out(found: Mapping[View, Body]) -> None:
+            job = self._fan_out(room, groups, {**bodies, **found}, began)
+            self._start(self._passes, job)
+
+        if missing:
+            self._encode(room, missing, fan_out)
+        else:
+            fan_out({})
+
+    def _encode(
+        self, room: Room, views: list[View], done: Callable[[Mapping[View, Body]], None]
+    ) -> None:
+        """Read a board through views and encode them; what many can share is kept until the board changes."""
+        revision = room.revision
+
+        def encoded(reading: Reading) -> None:
+            room.clock = reading.now - self._loop.time()
+            room.floor = (reading.epoch, reading.version)
+            bodies = dict(_bodies(reading))
+            if room.revision == revision:
+                room.bodies.update(
+                    (view, body) for view, body in bodies.items() if not view.personal
+                )
+            done(bodies)
+
+        self._engine.read(room.channel, room.rules, views, room.floor, encoded)
+
+    def _fan_out(
+        self, room: Room, groups: list[Group], bodies: Mapping[View, Body], began: float
+    ) -> Pass:
+        """Send each group its body, pausing where others may have their turn."""
+        try:
+            live = messages.live(_moment(self._loop.time() + room.clock, room))
+            watching = room.watching
+            frames = size = 0
+            for group in groups:
+                body = bodies[group.view]
+                stamp = (room.channel, body.epoch, body.version, watching)
+                shared = messages.shared(body.text, live)
+                for count, subscription in enumerate(list(group.members), 1):
+                    if subscription in group.members:
+                        sent = subscription.deliver(room.channel, body.epoch, stamp, shared)
+                        frames += sent > 0
+                        size += sent
+                    if count % CHUNK == 0:
+                        yield
+                yield
+            self._count_sent(room.channel, frames, size)
+            self._longest_pass = max(self._longest_pass, self._loop.time() - began)
+        finally:
+            self._ended(room)
+
+    def _ended(self, room: Room) -> None:
+        """A part of a pass has ended; with the last of them, see what has become due meanwhile."""
+        room.passing -= 1
+        if room.passing:
+            return
+        self._plan(room)
+        if not room.connections and room.next() is None:
+            # Kept for an interval, so that a wildcard's subscribers are sent it no more often than others.
+            pace = room.wild_pace(max(room.wild, default=1))
+            self._loop.call_later(pace, self.hub.close_room, room)
+
+    def _show(self, subscription: Subscription, channel: str) -> None:
+        """Send one subscriber the newest snapshot of a board."""
+        view = subscription.view
+        if view is None:
+            return
+        known = channel in self.hub.rooms
+        room = self.hub.open_room(channel, self.rules(channel))
+
+        def show(bodies: Mapping[View, Body]) -> None:
+            body = bodies[view]
+            live = messages.live(_moment(self._loop.time() + room.clock, room))
+            stamp = (channel, body.epoch, body.version, room.watching)
+            shared = messages.shared(body.text, live)
+            sent = subscription.deliver(channel, body.epoch, stamp, shared)
+            self._count_sent(channel, int(sent > 0), sent)
+            if not known:
+                self.hub.close_room(room)
+
+        if view in room.bodies:
+            show(room.bodies)
+        else:
+            self._encode(room, [view], show)
+
+    def _mark(self, subscription: Subscription, boards: Iterator[str] | tuple[str, ...]) -> None:
+        """Boards are due to a wildcard's subscriber: a mark each, the least recently sent first."""
+        idle = not subscription.due
+        subscription.due.update(dict.fromkeys(boards))
+        if subscription.due and idle:
+            self._start(self._passes, self._drain(subscription))
+
+    def _drain(self, subscription: Subscription) -> Pass:
+        """Send a wildcard's subscriber the boards that are due to it, while it can take them."""
+        while subscription.due:
+            if not subscription.peer.writable:
+                subscription.peer.waiting[subscription] = None
+                return
+            channel = next(iter(subscription.due))
+            del subscription.due[channel]
+            self._show(subscription, channel)
+            yield
+
+    # -- relay --------------------------------------------------------------------------------------------------------
+
+    def _relayed(self, channel: str, events: Sequence[str]) -> None:
+        subscriptions = self.hub.raw(channel)
+        if subscriptions:
+            ends = [messages.shared_event(event) for event in events]
+            self._start(self._relays, self._deliver_events(channel, subscriptions, ends))
+
+    def _deliver_events(
+        self, channel: str, subscriptions: list[Subscription], ends: list[bytes]
+    ) -> Pass:
+        for count, subscription in enumerate(subscriptions, 1):
+            for end in ends:
+                subscription.peer.relay(subscription.prefix + end)
+            if count % CHUNK == 0:
+                yield
+        frames = len(subscriptions) * len(ends)
+        self._count_sent(channel, frames, len(subscriptions) * sum(map(len, ends)))
+        yield
+
+    def _count_sent(self, channel: str, frames: int, size: int) -> None:
+        if frames:
+            namespace = channels.namespace(channel)
+            self.metrics.count("BroadcastEventSuccess", namespace, frames)
+            self.metrics.count("BroadcastEventSize", namespace, size)
+
+
+def _step(lane: Lane) -> None:
+    try:
+        next(lane[0])
+    except StopIteration:
+        lane.popleft()
+    except Exception:
+        log.exception("a pass failed")  # one broken pass must not end the fan-out for all
+        lane.popleft()
+
+
+def _bodies(reading: Reading) -> Iterator[tuple[View, Body]]:
+    """What was read, encoded once per view."""
+    round = messages.Round(reading.round, "open", frozen=False, props=_NO_PROPS)
+    for view, window in reading.windows.items():
+        text = messages.body(
+            reading.channel, reading.epoch, reading.version, round, reading.total, window
+        )
+        yield view, Body(reading.epoch, reading.version, text)
+
+
+def _moment(now: float, room: Room | None) -> messages.Live:
+    return messages.Live(time=int(now * 1000), watching=0 if room is None else room.watching)
+
+
+def _settle(answer: asyncio.Future[T], value: T) -> None:
+    if not answer.done():  # whoever asked may have gone
+        answer.set_result(value)

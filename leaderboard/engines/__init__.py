@@ -1,0 +1,125 @@
+"""Where boards live: the interface that every engine fulfils, and the choice of one by URL.
+
+One code path serves them all, so **no engine call awaits**: it takes a callback, ``done``, which runs exactly once, on
+the loop's thread, possibly before the call returns. The memory engine always answers before it returns; a distributed
+one when it knows.
+
+Guarantees: applies of one process to one board happen in the order of the calls; a read sees every apply called before
+it; answers for different boards may swap.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+
+from msgspec import Struct
+
+from leaderboard.board import Applied, Event, View, Window
+from leaderboard.errors import Refusal
+from leaderboard.settings import Limits, Namespace
+
+
+class Batch(Struct, frozen=True, gc=False):
+    """The events of one publish that are to be applied to the board of a channel.
+
+    ``texts`` are the events as they came, for those who subscribe to the raw ones; empty where nobody may.
+    ``ranked`` asks for the rank of each event's player after the last of them.
+    """
+
+    channel: str
+    rules: Namespace
+    events: tuple[Event, ...]
+    texts: tuple[str, ...] = ()
+    ranked: bool = False
+
+
+class Outcome(Struct, frozen=True, gc=False):
+    """What became of a batch: per event, in order, what it did or why not; and where the board stands."""
+
+    events: Sequence[Applied | Refusal]
+    version: int
+    ranks: Sequence[int | None] = ()
+
+
+class Reading(Struct, frozen=True, kw_only=True):
+    """A board through several views at one (epoch, version, now). An absent board has epoch "" and version 0.
+
+    ``now`` is the engine's clock in seconds since 1970.
+    """
+
+    channel: str
+    epoch: str
+    version: int
+    now: float
+    total: int
+    windows: Mapping[View, Window]
+    round: int = 1
+
+
+class Running(Struct, frozen=True, kw_only=True):
+    """A board that lives, without its rows."""
+
+    channel: str
+    epoch: str
+    version: int
+    total: int
+
+
+class Engine(ABC):
+    """Boards by channel. ``start`` and ``stop`` alone are async; the three callbacks are set before ``start``."""
+
+    changed: Callable[[str], None]
+    """The board of a channel is not what it was. May come often; the receiver conflates."""
+    relayed: Callable[[str, Sequence[str]], None]
+    """Events to deliver as they came, on a relay channel or to those who watch a board's raw events."""
+
+    @abstractmethod
+    async def start(self) -> None:
+        """Get ready, or raise."""
+
+    @abstractmethod
+    async def stop(self) -> None:
+        """Let go of everything; boards may be gone afterwards."""
+
+    @abstractmethod
+    def apply(self, batch: Batch, done: Callable[[Outcome | Refusal], None]) -> None:
+        """Apply a batch as one step, nothing in between. A `Refusal` as the answer means: nothing was applied."""
+
+    @abstractmethod
+    def read(
+        self,
+        channel: str,
+        rules: Namespace,
+        views: Sequence[View],
+        floor: tuple[str, int],
+        done: Callable[[Reading], None],
+    ) -> None:
+        """Read a board through views. ``floor`` is the highest (epoch, version) that this process has shown or
+        acknowledged; within an epoch no reading is older."""
+
+    @abstractmethod
+    def relay(
+        self, channel: str, events: Sequence[str], done: Callable[[Refusal | None], None]
+    ) -> None:
+        """Deliver events to all subscribers of a channel, in one order for all."""
+
+    @abstractmethod
+    def find(
+        self, pattern: str, after: str, limit: int, done: Callable[[list[Running]], None]
+    ) -> None:
+        """Boards that a credential pattern covers, by path, from behind ``after`` on; at most ``limit``."""
+
+    @abstractmethod
+    def watch(self, channel: str, connections: int) -> None:
+        """So many connections of this process now subscribe to exactly this channel; 0 = none any more."""
+
+
+def open_engine(url: str, limits: Limits) -> Engine:
+    """The engine that a URL names; its driver is imported only here."""
+    scheme = url.partition("://")[0]
+    if scheme == "memory":
+        from leaderboard.engines.memory import MemoryEngine
+
+        return MemoryEngine(limits)
+    raise ValueError(f"no engine for {scheme}://")

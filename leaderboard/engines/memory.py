@@ -1,0 +1,205 @@
+"""Boards in this process: a sorted mapping of channel to board, and a sweep that ends idle ones.
+
+Every call is answered before it returns. The clock is the wall clock at the start plus monotonic time, so a step of the
+system's clock neither ends a board nor moves a deadline.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sortedcontainers import SortedDict
+
+from leaderboard import channels
+from leaderboard.board import Applied, Board, View
+from leaderboard.engines import Batch, Engine, Outcome, Reading, Running
+from leaderboard.errors import LimitExceeded, Refusal
+from leaderboard.settings import Limits, Namespace
+
+SWEEP = 5.0
+"""Seconds between sweeps: an idle board's memory is kept at most so long beyond its end."""
+
+
+class _Held:
+    """A board and what decides how long it lives."""
+
+    __slots__ = ("board", "used", "watched")
+
+    def __init__(self, board: Board, used: float, *, watched: bool) -> None:
+        self.board = board
+        self.used = used
+        self.watched = watched
+
+    def expires(self) -> float | None:
+        return None if self.watched else self.used + self.board.rules.idle_ttl
+
+
+class MemoryEngine(Engine):
+    """The embedded engine. ``clock`` (seconds since 1970) may be given by tests."""
+
+    def __init__(self, limits: Limits, clock: Callable[[], float] | None = None) -> None:
+        self._limits = limits
+        self._clock = clock or _steady_wall_clock()
+        self._boards: SortedDict[str, _Held] = SortedDict()
+        self._watched: set[str] = set()
+        self._entries = 0
+        self._sweeper: asyncio.Task[None] | None = None
+        self.changed: Callable[[str], None] = _ignore
+        self.relayed: Callable[[str, Sequence[str]], None] = _ignore
+
+    async def start(self) -> None:
+        self._sweeper = asyncio.create_task(self._sweep(), name="memory engine's sweep")
+
+    async def stop(self) -> None:
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            await asyncio.gather(self._sweeper, return_exceptions=True)
+        self._boards.clear()
+
+    def apply(self, batch: Batch, done: Callable[[Outcome | Refusal], None]) -> None:
+        now = self._clock()
+        held = self._alive(batch.channel, now)
+        fresh = held is None
+        if held is None:
+            if len(self._boards) >= self._limits.channels:
+                self.sweep(now)  # one that has ended must not keep a new one out
+            if len(self._boards) >= self._limits.channels:
+                done(LimitExceeded(f"{self._limits.channels} boards live here, and no more may"))
+                return
+            board = Board(batch.rules, epoch=secrets.token_hex(6))
+            held = _Held(board, now, watched=batch.channel in self._watched)
+        board = held.board
+        size, version = len(board), board.version
+        outcomes = board.apply(
+            batch.events, now, capacity=size + self._limits.entries - self._entries
+        )
+        applied = [not isinstance(outcome, Refusal) for outcome in outcomes]
+        if any(applied):
+            held.used = now
+        if fresh and board.version:
+            self._boards[batch.channel] = held
+        self._entries += len(board) - size
+        ranks = (
+            [
+                board.rank(outcome.player) if isinstance(outcome, Applied) else None
+                for outcome in outcomes
+            ]
+            if batch.ranked
+            else ()
+        )
+        done(Outcome(outcomes, board.version, ranks))
+        if board.version != version:
+            self.changed(batch.channel)
+        if batch.texts:
+            texts = [
+                text
+                for text, outcome in zip(batch.texts, outcomes, strict=True)
+                if isinstance(outcome, Applied) and not outcome.duplicate
+            ]
+            if texts:
+                self.relayed(batch.channel, texts)
+
+    def read(
+        self,
+        channel: str,
+        rules: Namespace,
+        views: Sequence[View],
+        floor: tuple[str, int],
+        done: Callable[[Reading], None],
+    ) -> None:
+        now = self._clock()
+        held = self._alive(channel, now)
+        # An absent board reads like an empty one that nobody has named yet.
+        board = Board(rules, epoch="") if held is None else held.board
+        done(
+            Reading(
+                channel=channel,
+                epoch=board.epoch,
+                version=board.version,
+                now=now,
+                total=len(board),
+                windows={view: board.view(view) for view in views},
+                round=board.round,
+            )
+        )
+
+    def relay(
+        self, channel: str, events: Sequence[str], done: Callable[[Refusal | None], None]
+    ) -> None:
+        done(None)
+        self.relayed(channel, events)
+
+    def find(
+        self, pattern: str, after: str, limit: int, done: Callable[[list[Running]], None]
+    ) -> None:
+        now = self._clock()
+        first = max(after, "/" if pattern == channels.EVERYTHING else pattern.rstrip("*"))
+        found: list[Running] = []
+        for channel in self._boards.irange(first):
+            if len(found) == limit or not (
+                pattern == channels.EVERYTHING or channel.startswith(pattern.rstrip("*"))
+            ):
+                break
+            held = self._boards[channel]
+            if channel != after and channels.covers(pattern, channel) and not _ended(held, now):
+                board = held.board
+                found.append(
+                    Running(
+                        channel=channel,
+                        epoch=board.epoch,
+                        version=board.version,
+                        total=len(board),
+                    )
+                )
+        done(found)
+
+    def watch(self, channel: str, connections: int) -> None:
+        watched = connections > 0
+        if watched:
+            self._watched.add(channel)
+        else:
+            self._watched.discard(channel)
+        now = self._clock()
+        held = self._alive(channel, now)
+        if held is not None and held.watched != watched:
+            held.watched, held.used = watched, now
+
+    def sweep(self, now: float) -> None:
+        """End every board whose time is over."""
+        for channel in [channel for channel, held in self._boards.items() if _ended(held, now)]:
+            self._end(channel)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP)
+            self.sweep(self._clock())
+
+    def _alive(self, channel: str, now: float) -> _Held | None:
+        held = self._boards.get(channel)
+        if held is not None and _ended(held, now):
+            self._end(channel)
+            return None
+        return held
+
+    def _end(self, channel: str) -> None:
+        held: _Held = self._boards.pop(channel)
+        self._entries -= len(held.board)
+        self.changed(channel)
+
+
+def _ended(held: _Held, now: float) -> bool:
+    expires = held.expires()
+    return expires is not None and now >= expires
+
+
+def _steady_wall_clock() -> Callable[[], float]:
+    offset = time.time() - time.monotonic()
+    return lambda: time.monotonic() + offset
+
+
+def _ignore(*_: Any) -> None:
+    """Nobody listens yet."""

@@ -1,0 +1,164 @@
+"""Every refusal that a client can meet: what it is called, what it says, and how each door words it.
+
+An error is raised where the rule is broken and carries what the peer must be told. It becomes a frame or a
+response in exactly one place per door: the WebSocket sends ``error_type`` and ``message``, HTTP adds ``status``, and an
+event that failed on its own is reported with ``status`` as its ``code``.
+
+The names in the first group are AppSync's own (its SDKs switch on them); those in the second are ours, and are telling
+because amplify-js shows an application nothing but the name.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import ClassVar
+
+
+class Close(IntEnum):
+    """WebSocket close codes that this server sends, and what each tells a client to do."""
+
+    NORMAL = 1000
+    """Refused (a ``connection_error`` says why) or done: do not come back with the same credential."""
+    GOING_AWAY = 1001
+    """The connection has reached its lifetime: come back at once."""
+    POLICY = 1008
+    """The connection never said anything, or was removed."""
+    RESTART = 1012
+    """The server restarts or drains: come back after a random pause."""
+    TOO_SLOW = 1013
+    """The client reads too slowly, or the server is full: come back later."""
+
+
+class Refusal(Exception):
+    """A request, or one event of it, that is answered with an error.
+
+    ``error_type`` is the wire's ``errorType``; ``status`` the HTTP status, and the ``code`` of a failed event.
+    """
+
+    error_type: ClassVar[str] = "InternalFailure"
+    status: ClassVar[int] = 500
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class InternalFailure(Refusal):
+    """The server failed; the log says how, the client is told nothing else."""
+
+    def __init__(self, message: str = "The server could not handle this request.") -> None:
+        super().__init__(message)
+
+
+# -- AppSync's names ---------------------------------------------------------------------------------------------------
+
+
+class Unauthorized(Refusal):
+    """A missing, unknown or insufficient credential, or a namespace that does not exist."""
+
+    error_type = "UnauthorizedException"
+    status = 401
+
+    def __init__(self, message: str = "You are not authorized to make this call.") -> None:
+        super().__init__(message)
+
+
+class BadRequest(Refusal):
+    """A message, a channel or a parameter that is not of the required form."""
+
+    error_type = "BadRequestException"
+    status = 400
+
+
+class InvalidInput(Refusal):
+    """A publish that breaks a rule for its events as a whole: their number or their size."""
+
+    error_type = "InvalidInputError"
+    status = 400
+
+
+class LimitExceeded(Refusal):
+    """A rate or a ceiling of this server has been reached; ``message`` names it."""
+
+    error_type = "LimitExceededError"
+    status = 429
+
+
+class MaxSubscriptionsReached(Refusal):
+    """The connection holds as many subscriptions as it may."""
+
+    error_type = "MaxSubscriptionsReachedError"
+    status = 429
+
+
+class DuplicatedOperation(Refusal):
+    """The id of a live subscription of this connection was used again."""
+
+    error_type = "DuplicatedOperationError"
+    status = 400
+
+
+class UnknownOperation(Refusal):
+    """An id that names no live subscription of this connection."""
+
+    error_type = "UnknownOperationError"
+    status = 404
+
+
+class UnsupportedOperation(Refusal):
+    """A message type, or a kind of frame, that this protocol does not have."""
+
+    error_type = "UnsupportedOperation"
+    status = 400
+
+
+class ResourceNotFound(Refusal):
+    """A page or a board that is not there, or not for this caller."""
+
+    error_type = "ResourceNotFound"
+    status = 404
+
+
+# -- Ours: one event of a publish failed -------------------------------------------------------------------------------
+
+
+class InvalidEvent(Refusal):
+    """An event that is not JSON or not in a board's vocabulary."""
+
+    error_type = "InvalidEvent"
+    status = 400
+
+
+class ScoreOutOfRange(Refusal):
+    """A score, or the sum that it would make, is not finite, beyond 2^53-1, or outside the namespace's bounds."""
+
+    error_type = "ScoreOutOfRange"
+    status = 422
+
+
+class NotAllowed(Refusal):
+    """A row or a control that the credential may not touch."""
+
+    error_type = "NotAllowed"
+    status = 403
+
+
+class WrongRound(Refusal):
+    """The event names a round that is not the present one."""
+
+    error_type = "WrongRound"
+    status = 409
+
+
+class TooOld(Refusal):
+    """``n`` is so far below the highest one seen that a repeat cannot be told from a new event."""
+
+    error_type = "TooOld"
+    status = 409
+
+
+class BoardFull(Refusal):
+    """A new player on a board, or a server, that holds as many entries as it may."""
+
+    error_type = "BoardFull"
+    status = 409

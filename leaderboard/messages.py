@@ -1,0 +1,485 @@
+"""The wire: a type per message, decode and encode (AppSync Events guide, "WebSocket protocol").
+
+Text from outside becomes a typed value here and nowhere else. What does not fit raises `Malformed`, which knows the
+operation and the id to answer to. What goes out is built here too, including the parts from which a snapshot's frame is
+spliced: a ``data`` frame is constant but for the subscriber's id and, inside the event, what only that subscriber is
+told, so the body of a board is encoded and escaped once for all that share a view.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import uuid
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any, Literal, cast
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from leaderboard.board import Event, Remove, Row, Score, View, Window
+from leaderboard.errors import (
+    BadRequest,
+    InvalidEvent,
+    InvalidInput,
+    Refusal,
+    ScoreOutOfRange,
+    UnsupportedOperation,
+)
+from leaderboard.names import MAX_NAME, clean_name, is_printable_id
+from leaderboard.settings import MAX_OF, MAX_RADIUS, MAX_SCORE, MAX_TOP
+
+MAX_EVENTS = 5
+MAX_EVENT_BYTES = 240 * 1024
+"""AppSync says 240 KB; read as KiB of UTF-8, which takes all that either reading takes."""
+MAX_META_BYTES = 1024
+MAX_PLAYER = 128
+MAX_N = 2**53 - 1
+
+_ID = r"\A[a-zA-Z0-9\-_+]{1,128}\Z"  # not `$`, which would let a line feed in at the end
+Id = Annotated[str, Meta(pattern=_ID)]
+PlayerId = Annotated[str, Meta(min_length=1, max_length=MAX_PLAYER)]
+
+
+# -- in: frames --------------------------------------------------------------------------------------------------------
+
+
+class ViewSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """``view`` of a subscribe, our one extension of the protocol."""
+
+    top: Annotated[int, Meta(ge=1, le=MAX_TOP)] | None = None
+    around: PlayerId | None = None
+    radius: Annotated[int, Meta(ge=0, le=MAX_RADIUS)] = 2
+    of: Annotated[list[PlayerId], Meta(min_length=1, max_length=MAX_OF)] | None = None
+    every: Literal[1, 2, 5, 10] = 1
+    since: Annotated[str, Meta(max_length=64)] | None = None
+
+    def view(self, default_top: int) -> View:
+        """The normalised view: what was asked, or the namespace's default rows if nothing was."""
+        of = None if self.of is None else tuple(sorted(set(self.of)))
+        nothing = self.top is None and self.around is None and of is None
+        return View(
+            top=self.top or (default_top if nothing else 0),
+            around=self.around,
+            radius=2 if self.around is None else self.radius,
+            of=of,
+        )
+
+
+class ConnectionInit(Struct, frozen=True, tag="connection_init", tag_field="type"):
+    """Opens the conversation; optional."""
+
+
+class Subscribe(Struct, frozen=True, tag="subscribe", tag_field="type"):
+    """Asks for the events of a channel or a wildcard under ``id``."""
+
+    id: Id
+    channel: str
+    authorization: dict[str, Any] | None = None
+    view: ViewSpec | Literal["events"] | None = None
+
+
+class Unsubscribe(Struct, frozen=True, tag="unsubscribe", tag_field="type"):
+    """Ends the subscription ``id``."""
+
+    id: Id
+
+
+class Publish(Struct, frozen=True, tag="publish", tag_field="type"):
+    """1 to 5 events for a channel, each a JSON text."""
+
+    id: Id
+    channel: str
+    events: Annotated[list[str], Meta(min_length=1)]
+    authorization: dict[str, Any] | None = None
+    results: bool = False
+
+
+class HttpPublish(Struct, frozen=True):
+    """The body of ``POST /event``."""
+
+    channel: str
+    events: Annotated[list[str], Meta(min_length=1)]
+    results: bool = False
+
+
+Message = ConnectionInit | Subscribe | Unsubscribe | Publish
+
+_message = msgspec.json.Decoder(Message)
+_http_publish = msgspec.json.Decoder(HttpPublish)
+_ANSWERS = {
+    "connection_init": "connection_error",
+    "subscribe": "subscribe_error",
+    "unsubscribe": "unsubscribe_error",
+    "publish": "publish_error",
+}
+
+
+class Malformed(Exception):
+    """A frame that is no message: ``answer`` is the type of the frame that says so, ``id`` its id if it may be told."""
+
+    def __init__(self, refusal: Refusal, answer: str = "error", id: str | None = None) -> None:  # noqa: A002
+        super().__init__(refusal.message)
+        self.refusal = refusal
+        self.answer = answer
+        self.id = id
+
+
+class _Envelope(Struct):
+    type: Any = None
+    id: Any = None
+
+
+_envelope = msgspec.json.Decoder(_Envelope)
+
+
+def decode(text: str) -> Message:
+    """The message in a text frame; raises `Malformed`."""
+    try:
+        return cast(Message, _message.decode(text))
+    except (ValueError, RecursionError) as error:  # msgspec's own errors are ValueErrors
+        raise _malformed(text, error) from None
+
+
+def decode_http_publish(body: bytes) -> HttpPublish:
+    """The body of ``POST /event``; raises `BadRequest`."""
+    try:
+        return _http_publish.decode(body)
+    except (ValueError, RecursionError) as error:
+        raise BadRequest(_reason(error)) from None
+
+
+def _malformed(text: str, error: Exception) -> Malformed:
+    try:
+        envelope = _envelope.decode(text)
+    except (ValueError, RecursionError):
+        return Malformed(BadRequest(f"A frame is one JSON object: {_reason(error)}"))
+    if not isinstance(envelope.type, str):
+        return Malformed(BadRequest("type is missing or no string"))
+    answer = _ANSWERS.get(envelope.type)
+    # An id is told back only if it is one: a client must not make the server echo megabytes.
+    id_ = envelope.id if isinstance(envelope.id, str) and len(envelope.id) <= 128 else None
+    if answer is None:
+        return Malformed(
+            UnsupportedOperation(
+                f"{envelope.type[:40]!a} is not supported through the realtime channel"
+            ),
+            id=id_,
+        )
+    if envelope.type != "connection_init" and (id_ is None or not re.search(_ID, id_)):
+        refusal = BadRequest("id must be a string of 1 to 128 letters, digits, -, _ or +")
+        return Malformed(refusal, "error" if id_ is None else answer, id_)
+    return Malformed(BadRequest(_reason(error)), answer, id_)
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong with the input, in a sentence fit for the sender."""
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    if isinstance(error, UnicodeError):
+        return "text that is not valid Unicode"
+    text = str(error)
+    if "truncated" in text:
+        return "JSON is incomplete, or has a lone surrogate"
+    return text.replace("`$.", "`").replace(" - at `$`", "")
+
+
+def check_events(events: Sequence[str]) -> None:
+    """The protocol's rules for the events of one publish; raises `InvalidInput`."""
+    if len(events) > MAX_EVENTS:
+        raise InvalidInput(f"input exceeded {MAX_EVENTS} event limit")
+    for index, event in enumerate(events):
+        # A character is at most four bytes: most events are seen to be small enough without encoding them.
+        if len(event) * 4 > MAX_EVENT_BYTES and len(event.encode()) > MAX_EVENT_BYTES:
+            raise InvalidInput(f"event {index} exceeds {MAX_EVENT_BYTES} bytes")
+
+
+# -- in: events --------------------------------------------------------------------------------------------------------
+
+
+class _BoardEvent(Struct):
+    """All members that a board's vocabulary knows; which of them must be there depends on ``op``."""
+
+    op: str = "score"
+    player: str | None = None
+    id: str | None = None
+    score: float | UnsetType = UNSET
+    name: str | None = None
+    meta: dict[str, Any] | None = None
+    by: Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_\-]{0,32}\Z")] = ""
+    n: Annotated[int, Meta(ge=1, le=MAX_N)] | None = None
+    round: Annotated[int, Meta(ge=1)] | None = None
+
+
+_board_event = msgspec.json.Decoder(_BoardEvent)
+
+
+def decode_board_event(text: str) -> Event:
+    """An event of a board channel; raises `InvalidEvent` or `ScoreOutOfRange`. Unknown members are ignored."""
+    try:
+        event = _board_event.decode(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidEvent(_reason(error)) from None
+    player = event.player if event.player is not None else event.id
+    if not player:
+        raise InvalidEvent("player is missing or empty")
+    if len(player) > MAX_PLAYER:
+        raise InvalidEvent(f"player has more than {MAX_PLAYER} characters")
+    if not is_printable_id(player):
+        raise InvalidEvent("player has a control character")
+    if event.op == "remove":
+        return Remove(player)
+    if event.op != "score":
+        raise InvalidEvent(f"op {event.op[:40]!a} is not one that a board knows")
+    if event.score is UNSET:
+        raise InvalidEvent("score is missing")
+    if not -MAX_SCORE <= event.score <= MAX_SCORE:
+        raise ScoreOutOfRange("score is beyond 2^53-1, the range of exact numbers")
+    return Score(
+        player=player,
+        score=event.score,
+        name=None if event.name is None else _name(event.name),
+        meta=None if event.meta is None else _meta(event.meta),
+        by=event.by,
+        n=event.n,
+        round=event.round,
+    )
+
+
+def _name(text: str) -> str:
+    # The limit holds after cleaning; what is ten times longer is not worth cleaning.
+    name = clean_name(text) if len(text) <= MAX_NAME * 10 else text
+    if not 1 <= len(name) <= MAX_NAME:
+        raise InvalidEvent(f"name must have 1 to {MAX_NAME} visible characters")
+    return name
+
+
+def _meta(members: dict[str, Any]) -> str:
+    try:
+        text = msgspec.json.encode(members, order="sorted")
+    except RecursionError:
+        raise InvalidEvent("meta is nested too deeply") from None
+    if len(text) > MAX_META_BYTES:
+        raise InvalidEvent(
+            f"meta has {len(text)} bytes of canonical JSON, {MAX_META_BYTES} at most"
+        )
+    return text.decode()
+
+
+def check_relay_event(text: str) -> None:
+    """Raises `InvalidEvent` unless the text is JSON: subscribers parse what they get."""
+    try:
+        msgspec.json.decode(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidEvent(_reason(error)) from None
+
+
+# -- out: replies ------------------------------------------------------------------------------------------------------
+
+
+class Accepted(Struct, omit_defaults=True):
+    """An event that was applied, or that repeats one that was."""
+
+    identifier: str
+    index: int
+    duplicate: bool = False
+
+
+class Failed(Struct):
+    """An event that was refused by itself; ``code`` is an integer of HTTP meaning."""
+
+    identifier: str
+    index: int
+    code: int
+    errorType: str  # noqa: N815
+    message: str
+
+
+class Result(Struct):
+    """Where an event left its player; null after a removal."""
+
+    player: str
+    score: int | float | None
+    rank: int | None
+    version: int
+
+
+class Published(Struct, omit_defaults=True):
+    """The answer to a publish. ``results``, where asked for, has one item per event: null for those that failed."""
+
+    successful: list[Accepted]
+    failed: list[Failed]
+    results: list[Result | None] | None = None
+
+
+def accepted(index: int, *, duplicate: bool = False) -> Accepted:
+    """The ``successful`` item of the event at ``index``."""
+    return Accepted(_identifier(), index, duplicate)
+
+
+def failed(index: int, refusal: Refusal) -> Failed:
+    """The ``failed`` item of the event at ``index``."""
+    return Failed(_identifier(), index, refusal.status, refusal.error_type, refusal.message)
+
+
+# Clients want a UUID only to tell events apart: a random half and a counter serve, at a fifth of what uuid4() costs.
+_origin = str(uuid.uuid4())[:-12]
+_counter = itertools.count(1)
+
+
+def _identifier() -> str:
+    return f"{_origin}{next(_counter) & 0xFFFFFFFFFFFF:012x}"
+
+
+_encoder = msgspec.json.Encoder()
+encode = _encoder.encode
+
+KEEP_ALIVE = b'{"type":"ka"}'
+
+
+def connection_ack(timeout_ms: int) -> bytes:
+    """The answer to ``connection_init``: after so long without ``ka`` or ``data`` a client gives the connection up."""
+    return b'{"type":"connection_ack","connectionTimeoutMs":%d}' % timeout_ms
+
+
+def success(kind: str, id: str) -> bytes:  # noqa: A002
+    """``subscribe_success`` or ``unsubscribe_success``."""
+    return b'{"type":"%s_success","id":"%s"}' % (kind.encode(), id.encode())
+
+
+def publish_success(id: str, published: Published) -> bytes:  # noqa: A002
+    """The answer to a publish of which at least one event succeeded."""
+    return b'{"type":"publish_success","id":"%s",%s' % (id.encode(), encode(published)[1:])
+
+
+def publish_failed(id: str, failures: Iterable[Failed]) -> bytes:  # noqa: A002
+    """The answer to a publish of which every event failed: one error each."""
+    told = [{"errorType": item.errorType, "message": item.message} for item in failures]
+    return encode({"type": "publish_error", "id": id, "errors": told})
+
+
+def answer_to(message: Message) -> str:
+    """The type of the error frame that answers a message."""
+    return _ANSWERS[message.__struct_config__.tag]  # type: ignore[index]
+
+
+def error(answer: str, refusals: Iterable[Refusal], id: str | None = None) -> bytes:  # noqa: A002
+    """An error frame. ``id`` is there whenever the client gave one."""
+    frame: dict[str, Any] = {"type": answer}
+    if id is not None:
+        frame["id"] = id
+    frame["errors"] = errors(refusals)
+    return encode(frame)
+
+
+def errors(refusals: Iterable[Refusal]) -> list[dict[str, str]]:
+    """The ``errors`` member of both doors."""
+    return [{"errorType": item.error_type, "message": item.message} for item in refusals]
+
+
+# -- out: events and snapshots -----------------------------------------------------------------------------------------
+
+
+class Round(Struct, frozen=True):
+    """The round member of a snapshot."""
+
+    number: int
+    state: str
+    frozen: bool
+    props: msgspec.Raw
+
+
+class _Body(Struct):
+    channel: str
+    epoch: str
+    version: int
+    round: Round
+    total: int
+    rows: list[Row] | UnsetType
+    around: list[Row] | UnsetType
+    of: list[Row] | UnsetType
+
+
+class Snapshot(Struct):
+    """A board through a view, as subscribers and readers get it; the encoder puts it together from its parts."""
+
+    type: Literal["snapshot"]
+    channel: str
+    epoch: str
+    version: int
+    round: Round
+    total: int
+    time: int
+    watching: int
+    rows: list[Row] | UnsetType = UNSET
+    around: list[Row] | UnsetType = UNSET
+    of: list[Row] | UnsetType = UNSET
+    reset: bool = False
+    skipped: int = 0
+
+
+class Live(Struct):
+    """What a snapshot says of the moment at which it was sent: milliseconds since 1970, and who watches."""
+
+    time: int
+    watching: int
+
+
+def body(channel: str, epoch: str, version: int, round: Round, total: int, window: Window) -> str:
+    """The members of a snapshot that are the same for all who share a view: JSON without the braces."""
+    return _members(
+        _Body(
+            channel,
+            epoch,
+            version,
+            round,
+            total,
+            UNSET if window.rows is None else window.rows,
+            UNSET if window.around is None else window.around,
+            UNSET if window.of is None else window.of,
+        )
+    )
+
+
+def live(moment: Live) -> str:
+    """The live members of a snapshot: JSON without the braces."""
+    return _members(moment)
+
+
+def own(*, reset: bool, skipped: int) -> str:
+    """The members that only one subscriber is told, each with a comma behind it; mostly empty."""
+    text = '"reset":true,' if reset else ""
+    return f'{text}"skipped":{skipped},' if skipped else text
+
+
+def snapshot(body: str, live: str) -> str:
+    """A snapshot as HTTP and pages read it."""
+    return f'{{"type":"snapshot",{body},{live}}}'
+
+
+def shared(body: str, live: str) -> bytes:
+    """The end of a snapshot's ``data`` frame, escaped once and the same for all who share a view."""
+    return escape(f"{body},{live}}}") + b'"}'
+
+
+def data_prefix(id: str) -> bytes:  # noqa: A002
+    """The beginning of every ``data`` frame of a subscription."""
+    return b'{"type":"data","id":"%s","event":"' % id.encode()
+
+
+SNAPSHOT_PREFIX = rb"{\"type\":\"snapshot\","
+"""The beginning of every snapshot inside a ``data`` frame."""
+
+
+def shared_event(event: str) -> bytes:
+    """The end of the ``data`` frame of an event that is delivered as it came."""
+    return escape(event) + b'"}'
+
+
+def escape(text: str) -> bytes:
+    """Text as it stands inside a JSON string."""
+    return encode(text)[1:-1]
+
+
+def _members(struct: Struct) -> str:
+    return encode(struct)[1:-1].decode()

@@ -1,0 +1,127 @@
+"""Runs the application under uvicorn: binds, says where it is, and drains when told to stop."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import signal
+import socket
+from collections.abc import Callable, Iterator
+
+import uvicorn
+from fastapi import FastAPI
+
+from leaderboard.realtime import Realtime
+from leaderboard.settings import Settings
+
+BACKLOG = 2048
+"""Connections that may wait to be accepted: a room full of phones in the same second."""
+
+
+class CannotListen(Exception):
+    """The address cannot be listened on; the text says why and what to do."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound socket; raises `CannotListen`."""
+    try:
+        family, kind, proto, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        bound = socket.socket(family, kind, proto)
+    except OSError as error:
+        raise CannotListen(f"{host!r} is no address of this machine: {error.strerror}") from None
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+        # Here, not in the loop: another server on the port shows only now.
+        bound.listen(BACKLOG)
+    except OSError as error:
+        bound.close()
+        reason = error.strerror or str(error)
+        raise CannotListen(
+            f"Cannot listen on {host}:{port}: {reason}. Try --port 0 for any free port."
+        ) from None
+    return bound
+
+
+def run(app: FastAPI, settings: Settings, bound: socket.socket, ready: Callable[[], None]) -> None:
+    """Serve until SIGINT or SIGTERM; ``ready`` runs once connections are accepted."""
+    with _signals_ignored():
+        server(app, settings, ready).run(sockets=[bound])
+
+
+def server(app: FastAPI, settings: Settings, ready: Callable[[], None]) -> uvicorn.Server:
+    """A uvicorn server as this application needs it."""
+    config = uvicorn.Config(
+        app,
+        ws="websockets-sansio",
+        ws_max_size=int(settings.limits.frame),
+        # Every browser offers deflate; accepting it halves fan-out and doubles memory per connection.
+        ws_per_message_deflate=False,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=2,
+        access_log=False,  # paths of a chatty page are no news, and a query may hold what must not be logged
+        log_level="warning",
+        server_header=False,
+        proxy_headers=False,
+    )
+    return _Server(config, app.state.realtime, ready)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn closes its connections before the application hears of the end; ours drains them first."""
+
+    def __init__(
+        self, config: uvicorn.Config, realtime: Realtime, ready: Callable[[], None]
+    ) -> None:
+        super().__init__(config)
+        self._realtime = realtime
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        for bound in sockets or []:
+            bound.close()
+        await self._realtime.drain()
+        await super().shutdown(sockets)
+
+
+@contextlib.contextmanager
+def _signals_ignored() -> Iterator[None]:
+    """uvicorn raises the signal that stopped it once more when it is done: a drained server ends with 0, not by it."""
+    caught = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda *_: None) for number in caught]
+    try:
+        yield
+    finally:
+        for number, handler in zip(caught, before, strict=True):
+            signal.signal(number, handler)
+
+
+def urls(settings: Settings, bound: socket.socket) -> list[str]:
+    """Where the server can be reached, best first: the public URL, this network's address, this machine's."""
+    host, port = bound.getsockname()[:2]
+    address = ipaddress.ip_address(host)
+    found = [settings.public_url] if settings.public_url else []
+    if address.is_unspecified:
+        lan = _lan_address()
+        found += [f"http://{lan}:{port}"] if lan else []
+        host = "127.0.0.1"
+    shown = f"[{host}]" if address.version == 6 and not address.is_unspecified else host
+    return [*found, f"http://{shown}:{port}"]
+
+
+def _lan_address() -> str | None:
+    """This machine's address in its network. Connecting a datagram socket picks a route and sends nothing."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("10.255.255.255", 1))
+        address = str(probe.getsockname()[0])
+        return None if ipaddress.ip_address(address).is_loopback else address
+    return None

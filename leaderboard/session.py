@@ -1,0 +1,253 @@
+"""One connection's life without a socket: text in, frames out.
+
+A session knows the protocol, the connection's credential, its subscriptions and its rate; the door that carries it
+knows the socket, the clock and the task. Whatever a client sends is answered here or nowhere, and never ends another
+session.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Protocol
+
+from leaderboard import channels, messages
+from leaderboard.errors import (
+    BadRequest,
+    Close,
+    DuplicatedOperation,
+    InternalFailure,
+    LimitExceeded,
+    MaxSubscriptionsReached,
+    Refusal,
+    UnknownOperation,
+    UnsupportedOperation,
+)
+from leaderboard.hub import Subscription
+from leaderboard.limits import Rate
+from leaderboard.messages import ConnectionInit, Malformed, Message, Publish, Subscribe, Unsubscribe
+from leaderboard.operations import Operations, Target
+from leaderboard.settings import Limits, Namespace
+
+log = logging.getLogger(__name__)
+
+UNANSWERED = 100
+"""Publishes that may wait for an engine before the door stops reading: four seconds at AppSync's rate."""
+
+
+class Door(Protocol):
+    """The socket side of a connection."""
+
+    @property
+    def writable(self) -> bool:
+        """Whether what was sent has left, but for a socket's worth."""
+
+    @property
+    def backlog(self) -> int:
+        """Bytes sent that have not left."""
+
+    def send(self, frame: bytes) -> None:
+        """Send one text frame, UTF-8, as soon as the socket takes it."""
+
+    def close(self, code: Close, reason: str = "") -> None:
+        """Close after what was sent."""
+
+    def wake(self) -> None:
+        """``busy`` may have ended."""
+
+
+class Session:
+    """One connection. ``refusal`` is what its upgrade deserved, if it did not bring a good credential."""
+
+    def __init__(
+        self, operations: Operations, limits: Limits, door: Door, refusal: Refusal | None = None
+    ) -> None:
+        self._operations = operations
+        self._broker = operations.broker
+        self._limits = limits
+        self._door = door
+        self._refusal = refusal
+        self._rate = Rate(limits.publishes_per_second, "publishes of one connection")
+        self._subscriptions: dict[str, Subscription] = {}
+        self._unanswered = 0
+        self._closed = False
+        self.waiting: dict[Subscription, None] = {}
+        self.spoken = False
+        """Whether the client has sent anything yet."""
+
+    # -- in -----------------------------------------------------------------------------------------------------------
+
+    @property
+    def busy(self) -> bool:
+        """The door must not read on while this is true: the client does not take its answers, or waits for too many."""
+        return self._unanswered >= UNANSWERED or not self._door.writable
+
+    def receive(self, text: str) -> None:
+        """Take one text frame. All that is wrong with it is told to the client; nothing is raised."""
+        if not self._begin():
+            return
+        try:
+            message = messages.decode(text)
+        except Malformed as malformed:
+            self._reject(malformed.answer, malformed.refusal, malformed.id)
+            return
+        self._handle(message)
+
+    def receive_binary(self) -> None:
+        """A binary frame: the protocol has none."""
+        if self._begin():
+            refusal = UnsupportedOperation(
+                "Binary frames are not supported through the realtime channel"
+            )
+            self._reject("error", refusal)
+
+    def drained(self) -> None:
+        """The door is writable again."""
+        self._broker.resume(self)
+
+    def close(self, code: Close, reason: str) -> None:
+        """The server ends the connection."""
+        self._door.close(code, reason)
+
+    def closed(self) -> None:
+        """The connection is gone, whoever ended it."""
+        self._closed = True
+        for subscription in self._subscriptions.values():
+            self._broker.unsubscribe(subscription)
+        self._subscriptions.clear()
+
+    def _begin(self) -> bool:
+        """Whether frames of this connection are served."""
+        self._broker.metrics.count("InboundMessages")
+        self.spoken = True
+        if self._refusal is None:
+            return not self._closed
+        # Told now, not at the upgrade: amplify-js listens only after its own first frame, and it takes
+        # a connection_error as final where a refused upgrade would make it try again.
+        self._door.send(messages.error("connection_error", [self._refusal]))
+        self._door.close(Close.NORMAL, self._refusal.error_type)
+        return False
+
+    def _handle(self, message: Message) -> None:
+        try:
+            match message:
+                case Publish():
+                    self._publish(message)
+                case Subscribe():
+                    self._subscribe(message)
+                case Unsubscribe():
+                    self._unsubscribe(message)
+                case ConnectionInit():
+                    timeout = int(
+                        self._limits.keep_alive * 5 * 1000
+                    )  # AppSync: 300 s for a ka every 60 s
+                    self._door.send(messages.connection_ack(timeout))
+        except Refusal as refusal:
+            self._refuse(message, refusal)
+        except Exception:
+            log.exception("a %s failed", type(message).__name__)
+            self._refuse(message, InternalFailure())
+
+    # -- publish ------------------------------------------------------------------------------------------------------
+
+    def _publish(self, message: Publish) -> None:
+        messages.check_events(message.events)
+        target = self._operations.to_publish(message.channel, message.authorization)
+        try:
+            self._rate.take(time.monotonic())
+        except LimitExceeded:
+            self._broker.metrics.count("InboundMessageDropped")
+            raise
+        self._unanswered += 1
+
+        def answer(published: messages.Published | Refusal) -> None:
+            self._unanswered -= 1
+            self._door.wake()
+            if isinstance(published, Refusal):
+                self._refuse(message, published)
+            elif not published.successful and published.failed:
+                self._all_failed(message, target, published)
+            else:
+                self._count("Publish", "Success", target.path)
+                self._door.send(messages.publish_success(message.id, published))
+
+        self._operations.publish(target, message.events, answer, results=message.results)
+
+    def _all_failed(self, message: Publish, target: Target, published: messages.Published) -> None:
+        # amplify-js resolves a publish_success whatever its `failed` says: only an error reaches the application.
+        self._count("Publish", "ClientError", target.path)
+        self._door.send(messages.publish_failed(message.id, published.failed))
+
+    # -- subscribe ----------------------------------------------------------------------------------------------------
+
+    def _subscribe(self, message: Subscribe) -> None:
+        if message.id in self._subscriptions:
+            raise DuplicatedOperation(f"{message.id} is the id of a live subscription")
+        target = self._operations.to_subscribe(message.channel, message.authorization)
+        ceiling = self._limits.subscriptions_per_connection
+        if len(self._subscriptions) >= ceiling:
+            raise MaxSubscriptionsReached(f"{ceiling} subscriptions per connection, no more")
+        subscription = self._subscription(message, target.path, target.rules)
+        self._broker.subscribe(subscription)
+        self._subscriptions[message.id] = subscription
+        self._count("Subscribe", "Success", target.path)
+        self._door.send(messages.success("subscribe", message.id))
+        self._broker.greet(subscription)
+
+    def _subscription(self, message: Subscribe, path: str, rules: Namespace) -> Subscription:
+        spec = message.view
+        if rules.kind == "relay":
+            if spec not in (None, "events"):
+                raise BadRequest("A relay channel has events, not a ranking to view")
+            return Subscription(self, message.id, path, None)
+        if spec == "events":
+            if not rules.events:
+                raise BadRequest(f"Namespace {channels.namespace(path)!r} does not show raw events")
+            return Subscription(self, message.id, path, None)
+        spec = spec or messages.ViewSpec()
+        since = (spec.since or "").partition(".")[0]
+        return Subscription(self, message.id, path, spec.view(rules.top), spec.every, since)
+
+    def _unsubscribe(self, message: Unsubscribe) -> None:
+        subscription = self._subscriptions.pop(message.id, None)
+        if subscription is None:
+            raise UnknownOperation(f"Unknown operation id {message.id}")
+        self._broker.unsubscribe(subscription)
+        self._count("Unsubscribe", "Success", subscription.channel)
+        self._door.send(messages.success("unsubscribe", message.id))
+
+    # -- out ----------------------------------------------------------------------------------------------------------
+
+    @property
+    def writable(self) -> bool:
+        """Whether a snapshot may be sent: else this session waits for the newest one."""
+        return self._door.writable
+
+    def send(self, frame: bytes) -> None:
+        """Send a snapshot's frame."""
+        self._door.send(frame)
+
+    def relay(self, frame: bytes) -> None:
+        """Send an event that must not be conflated; a client that leaves too many of them unread is cut off."""
+        if self._closed:
+            return
+        if self._door.backlog + len(frame) > self._limits.subscriptions_backlog:
+            self._door.close(Close.TOO_SLOW, "too many events unread")
+            self.closed()
+            return
+        self._door.send(frame)
+
+    def _refuse(self, message: Message, refusal: Refusal) -> None:
+        id_ = None if isinstance(message, ConnectionInit) else message.id
+        self._reject(messages.answer_to(message), refusal, id_)
+
+    def _reject(self, answer: str, refusal: Refusal, id: str | None = None) -> None:  # noqa: A002
+        kind = "ServerError" if refusal.status >= 500 else "ClientError"
+        operation = answer.removesuffix("_error").capitalize()
+        if operation in ("Publish", "Subscribe", "Unsubscribe"):
+            self._count(operation, kind)
+        self._door.send(messages.error(answer, [refusal], id))
+
+    def _count(self, operation: str, result: str, path: str = "") -> None:
+        namespace = channels.namespace(path) if path else ""
+        self._broker.metrics.count(f"{operation}{result}", namespace)

@@ -1,0 +1,396 @@
+"""The settings table: every setting's name, default and reason, read by the code, the CLI, the docs and the tests.
+
+Four sources, later wins: the defaults below, a TOML file, the environment (``LEADERBOARD_LIMITS__FRAME``), flags of the
+command line. A name that does not exist is an error that names the nearest one that does. The shape mirrors an AppSync
+Event API: auth modes for connecting and defaults for publishing and subscribing, namespaces that may override the last
+two, and AppSync's quotas as default limits.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ByteSize,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+MAX_SCORE = 2.0**53 - 1
+"""Largest magnitude of a score: the largest integer that JSON readers and JavaScript hold exactly."""
+MAX_TOP = 100
+MAX_OF = 100
+MAX_RADIUS = 50
+
+DEFAULT_FILE = "leaderboard.toml"
+PREFIX = "LEADERBOARD_"
+NOT_SETTINGS = ("config", "key", "url")
+"""Names behind the prefix that the command line reads for itself: which file, and whom its clients talk to, and how."""
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*")
+
+
+def _seconds(value: object) -> object:
+    """``"90s"``, ``"2h"`` or a bare number of seconds."""
+    if isinstance(value, str) and (match := _DURATION.fullmatch(value)):
+        return float(match[1]) * _UNITS[match[2]]
+    return value
+
+
+Duration = Annotated[float, BeforeValidator(_seconds), Field(gt=0, allow_inf_nan=False)]
+"""Seconds; written ``"500ms"``, ``"90s"``, ``"5m"``, ``"2h"``, ``"1d"`` or as a number."""
+
+AuthMode = Literal["API_KEY"]
+AuthModes = Annotated[tuple[AuthMode, ...], Field(min_length=1)]
+RoleName = Literal["viewer", "scorekeeper", "host", "admin"]
+Bound = Annotated[float, Field(ge=-MAX_SCORE, le=MAX_SCORE, allow_inf_nan=False)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ApiKey(_Table):
+    """One API key: who holds it may do what its role may, on the channels that its patterns cover."""
+
+    key: SecretStr = Field(description="The key itself, opaque to clients.", min_length=8)
+    role: RoleName = Field("viewer", description="viewer | scorekeeper | host | admin.")
+    channels: tuple[str, ...] = Field(
+        ("/*",), min_length=1, description='Channels that it covers; `"/*"` is every channel.'
+    )
+
+
+class Limits(_Table):
+    """Ceilings and rates. AppSync's quota where it has one."""
+
+    publishes_per_second: int = Field(
+        25, ge=0, description="Publishes per connection in any second (AppSync's figure); 0 = off."
+    )
+    subscriptions_per_connection: int = Field(
+        200, ge=1, description="Live subscriptions of one connection (AppSync's figure)."
+    )
+    subscriptions_backlog: ByteSize = Field(
+        ByteSize(2 * 1024**2),
+        gt=0,
+        description="Relay and raw events that may wait for one slow connection before it is closed with 1013.",
+    )
+    frame: ByteSize = Field(
+        ByteSize(int(3.5 * 1024**2)),
+        ge=1024,
+        description="Largest frame; a longer one closes its connection with 1009. Amplify repeats the events in its"
+        " payload, so five events of 240 KB need more than 2.4 MB.",
+    )
+    connections: int = Field(10_000, ge=1, description="Open connections; one more is refused.")
+    channels: int = Field(10_000, ge=1, description="Boards that live at the same time.")
+    entries: int = Field(
+        2_000_000, ge=1, description="Entries of all boards together: about 250 bytes each."
+    )
+    first_frame: Duration = Field(
+        60.0, description="A connection that has said nothing for so long is closed with 1008."
+    )
+    keep_alive: Duration = Field(
+        60.0,
+        description="Pause between `ka` frames (AppSync's figure; amplify-js wants 60 s or less).",
+    )
+    connection_lifetime: Duration = Field(
+        86_400.0, description="A connection is closed after so long (AppSync's figure)."
+    )
+
+
+class Namespace(_Table):
+    """The rules of all channels below one first segment."""
+
+    kind: Literal["board", "relay"] = Field(
+        "board",
+        description="board: scores in, snapshots out. relay: plain AppSync, events as they came.",
+    )
+    mode: Literal["best", "latest", "sum"] = Field(
+        "best", description="What a new score does to the old one: best of both, latest, or sum."
+    )
+    order: Literal["desc", "asc"] = Field("desc", description="Whether more is better, or less.")
+    ties: Literal["competition", "ordinal"] = Field(
+        "competition",
+        description="Ranks of equal scores: 1224 or 1234. Who got there first stands first.",
+    )
+    top: int = Field(10, ge=1, le=MAX_TOP, description="Rows of the default view.")
+    interval_ms: int = Field(
+        100,
+        ge=10,
+        le=60_000,
+        description="A board that keeps changing is sent once in so many milliseconds.",
+    )
+    max_entries: int = Field(
+        100_000, ge=1, description="A new player on a board this full is refused."
+    )
+    idle_ttl: Duration = Field(
+        7_200.0, description="A board lives so long after its last publish or its last subscriber."
+    )
+    events: bool = Field(
+        False, description='Whether raw events may be subscribed to (`view: "events"`).'
+    )
+    min_score: Bound = Field(-MAX_SCORE, description="Smallest `score` that an event may carry.")
+    max_score: Bound = Field(MAX_SCORE, description="Largest `score` that an event may carry.")
+    publish_auth_modes: AuthModes | None = Field(
+        None, description="Instead of `default_publish_auth_modes`."
+    )
+    subscribe_auth_modes: AuthModes | None = Field(
+        None, description="Instead of `default_subscribe_auth_modes`."
+    )
+
+    @model_validator(mode="after")
+    def _bounds(self) -> Namespace:
+        if self.min_score > self.max_score:
+            raise ValueError("min_score is above max_score")
+        return self
+
+
+_SEGMENT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,48}[A-Za-z0-9])?")
+
+
+def default_namespaces() -> dict[str, Namespace]:
+    """The namespaces of a server that configures none."""
+    return {
+        "leaderboard": Namespace(),
+        "game": Namespace(mode="sum"),
+        "default": Namespace(kind="relay"),
+    }
+
+
+class Settings(BaseSettings):
+    """Everything that can be configured. Built from explicit values only; `load` reads the sources."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix=PREFIX, env_nested_delimiter="__"
+    )
+
+    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 lets phones in.")
+    port: int = Field(8000, ge=0, le=65_535, description="Port to listen on; 0 = any free one.")
+    engine_url: Literal["memory://"] = Field(
+        "memory://", description="Where boards live: in this process."
+    )
+    public_url: str = Field(
+        "",
+        pattern=r"^(https?://[^\s/?#]+)?$",
+        description="What links point to when it is not the address listened on, as https://scores.example.",
+    )
+    viewer_key: str = Field(
+        "pk_viewer",
+        description='A key that may view every board, public by nature (pages carry it); "" = no public viewing.',
+    )
+    connection_auth_modes: AuthModes = Field(
+        ("API_KEY",), description="What may open a connection."
+    )
+    default_publish_auth_modes: AuthModes = Field(("API_KEY",), description="What may publish.")
+    default_subscribe_auth_modes: AuthModes = Field(("API_KEY",), description="What may subscribe.")
+    api_keys: tuple[ApiKey, ...] = Field(
+        (), description="API keys; with none, `serve` makes one for this run and prints it."
+    )
+    limits: Limits = Field(Limits(), description="Ceilings and rates.")
+    namespaces: dict[str, Namespace] = Field(
+        default_factory=default_namespaces,
+        description="Rules by namespace. Only these exist; the defaults are `leaderboard`, `game` and `default`.",
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        # Sources are merged by `load`, which must tell for each value where it came from.
+        return (init_settings,)
+
+    @field_validator("namespaces")
+    @classmethod
+    def _namespace_names(cls, value: dict[str, Namespace]) -> dict[str, Namespace]:
+        if not value:
+            raise ValueError("at least one namespace is needed")
+        for name in value:
+            if not _SEGMENT.fullmatch(name):
+                raise ValueError(
+                    f"{name!r} is no namespace: letters, digits and inner dashes, 1 to 50"
+                )
+        return value
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; the text says which setting, from which source, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Effective settings and, for each dotted name that is not a default, the source it came from."""
+
+    settings: Settings
+    sources: Mapping[str, str]
+
+
+def load(
+    config: Path | None = None,
+    flags: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Loaded:
+    """Merge file, environment and flags. Without ``config``, ``LEADERBOARD_CONFIG`` or ./leaderboard.toml is read.
+
+    Raises `ConfigError` with one line for each thing that is wrong.
+    """
+    named = config or (Path(environ[f"{PREFIX}CONFIG"]) if environ.get(f"{PREFIX}CONFIG") else None)
+    file = named or (Path(DEFAULT_FILE) if Path(DEFAULT_FILE).is_file() else None)
+    layers: list[tuple[str, Mapping[str, Any]]] = []
+    if file is not None:
+        layers.append((str(file), _read_toml(file)))
+    layers.append(("environment", _read_environment(environ)))
+    layers.append(("command line", flags or {}))
+
+    merged: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for source, values in layers:
+        _merge(merged, values)
+        sources.update(dict.fromkeys(_dotted(values), source))
+    try:
+        return Loaded(Settings(**merged), sources)
+    except ValidationError as error:
+        raise ConfigError(_explain(error, sources)) from None
+
+
+def table(model: type[BaseModel] = Settings, prefix: str = "") -> list[tuple[str, str, str]]:
+    """Every setting as (dotted name, default, description), in the order of the source."""
+    rows: list[tuple[str, str, str]] = []
+    for name, field in model.model_fields.items():
+        nested = _NESTED.get(f"{prefix}{name}")
+        if nested is not None:
+            rows += table(nested[1], prefix=nested[0])
+        else:
+            default = "required" if field.is_required() else render(field.get_default())
+            rows.append((f"{prefix}{name}", default, field.description or ""))
+    return rows
+
+
+_NESTED: dict[str, tuple[str, type[BaseModel]]] = {
+    "api_keys": ("api_keys[].", ApiKey),
+    "limits": ("limits.", Limits),
+    "namespaces": ("namespaces.NAME.", Namespace),
+}
+
+
+def render(value: object) -> str:
+    """A value as it is written in the TOML file; secrets are masked."""
+    match value:
+        case SecretStr():
+            return '"********"'
+        case bool():
+            return str(value).lower()
+        case ByteSize():
+            return f'"{value.human_readable().replace(".0", "")}"'
+        case tuple():
+            return "[" + ", ".join(render(item) for item in value) + "]"
+        case float() if value.is_integer():
+            return str(int(value))
+        case str():
+            return f'"{value}"'
+        case None:
+            return "unset"
+    return str(value)
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{file}: {error.strerror or error}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: {error}") from None
+
+
+def _read_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    given = {key: value for key, value in environ.items() if key.upper().startswith(PREFIX)}
+    for key in given:
+        name = key[len(PREFIX) :].lower().partition("__")[0]
+        if name not in Settings.model_fields and name not in NOT_SETTINGS:
+            hint = _nearest(name, [*Settings.model_fields, *NOT_SETTINGS])
+            raise ConfigError(
+                f"environment: {key} is no setting{hint and f'; did you mean {PREFIX}{hint.upper()}?'}"
+            )
+    source = EnvSettingsSource(Settings)
+    source.env_vars = {key.lower(): value for key, value in given.items()}
+    try:
+        return source()
+    except Exception as error:  # pydantic-settings wraps what its JSON parser raised
+        raise ConfigError(f"environment: {error}") from None
+
+
+def _merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            below = into.get(key)
+            into[key] = dict(below) if isinstance(below, dict) else {}
+            _merge(into[key], value)
+        else:
+            into[key] = value
+
+
+def _dotted(values: Mapping[str, Any], prefix: str = "") -> list[str]:
+    names: list[str] = []
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            names += _dotted(value, f"{prefix}{key}.")
+        else:
+            names.append(f"{prefix}{key}")
+    return names
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    return next(iter(difflib.get_close_matches(name, known, n=1, cutoff=0.5)), "")
+
+
+def _explain(error: ValidationError, sources: Mapping[str, str]) -> str:
+    lines = []
+    for item in error.errors(include_input=False, include_url=False):
+        path = [str(part) for part in item["loc"]]
+        name = ".".join(path)
+        source = next(
+            (
+                found
+                for dotted, found in sources.items()
+                if f"{dotted}.".startswith(f"{name}.") or f"{name}.".startswith(f"{dotted}.")
+            ),
+            "configuration",
+        )
+        if item["type"] == "extra_forbidden":
+            hint = _nearest(path[-1], _siblings(path))
+            parent = "".join(f"{part}." for part in path[:-1])
+            text = f"no such setting{hint and f'; did you mean {parent}{hint}?'}"
+        else:
+            text = item["msg"]
+        lines.append(f"{source}: {name}: {text}")
+    return "\n".join(lines)
+
+
+def _siblings(path: list[str]) -> list[str]:
+    model: type[BaseModel] = Settings
+    if len(path) > 1 and path[0] in _NESTED:
+        model = _NESTED[path[0]][1]
+    return list(model.model_fields)
