@@ -12,7 +12,7 @@ from tests.checkout import ROOT, tracked
 CORRIDOR = (
     {"errors", "settings", "assets", "names", "retries"},
     {"channels", "board", "limits"},
-    {"messages", "auth", "engines", "metrics"},
+    {"messages", "auth", "engines", "metrics", "templating"},
     {"hub", "client"},
     {"broker", "terminal", "simulate"},
     {"operations"},

@@ -1,0 +1,290 @@
+"""The pages: `/`, `/l`, `/l/{channel}`, `/docs`, what they embed under `/ui`, and the page of an error.
+
+Every page is whole before a script runs: rows are rendered here, and static/js takes over the same elements. Every HTML
+answer carries the same strict policy, so that nothing inline and nothing foreign can run, whatever a player is called.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http
+import re
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.routing import APIRoute
+from msgspec import Struct
+
+from leaderboard import channels, templating
+from leaderboard.auth import Authenticator
+from leaderboard.board import Row, View, Window
+from leaderboard.broker import Broker
+from leaderboard.engines import Running
+from leaderboard.errors import BadRequest, Refusal, ResourceNotFound, Unauthorized
+from leaderboard.messages import MAX_PLAYER
+from leaderboard.settings import MAX_TOP, Namespace, Settings
+
+BOARDS_PER_PAGE: Final = 24
+THEMES: Final = ("auto", "light", "dark")
+
+
+class Tile(Struct, frozen=True):
+    """A running board in the list of boards."""
+
+    channel: str
+    total: int
+    watching: int
+    leader: Row | None
+
+
+class PageRoute(APIRoute):
+    """A route whose refusals are pages too."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """FastAPI's handler with the refusals worded for people."""
+        handle = super().get_route_handler()
+
+        async def handle_page(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except Refusal as refusal:
+                return error_page(request, refusal.status, refusal.message)
+
+        return handle_page
+
+
+def router() -> APIRouter:
+    """The routes. They expect ``broker``, ``auth`` and ``settings`` on the application's state."""
+    routes = APIRouter(route_class=PageRoute, include_in_schema=False)
+    pages: dict[str, Callable[..., Any]] = {
+        "/": home,
+        "/l": boards,
+        "/l/": lambda: RedirectResponse("/l"),
+        "/l/{channel:path}": board,
+        "/ui/boards": boards_fragment,
+        "/docs": docs,
+    }
+    for path, page in pages.items():
+        routes.add_api_route(path, page, methods=["GET", "HEAD"])
+    return routes
+
+
+# -- the pages ---------------------------------------------------------------------------------------------------------
+
+
+async def home(request: Request) -> HTMLResponse:
+    """What this is, and what can be done with it."""
+    base = base_url(request)
+    settings: Settings = request.app.state.settings
+    return _page(
+        request,
+        "home.html",
+        base=base,
+        socket=base.replace("http", "ws", 1),
+        curl=_curl(base),
+        viewer_key=settings.viewer_key,
+        sample=_SAMPLE,
+    )
+
+
+_SAMPLE: Final = [
+    Row(rank=place, position=place, player=name.lower(), name=name, score=score)
+    for place, (name, score) in enumerate(
+        [
+            ("Hedy Lamarr", 1313),
+            ("Edsger Dijkstra", 1277),
+            ("Grace Hopper", 1264),
+            ("Ken Thompson", 1240),
+            ("Radia Perlman", 1208),
+            ("Alan Turing", 1195),
+            ("Ada Lovelace", 1182),
+        ],
+        start=1,
+    )
+]
+"""Whom static/js/page-home.js lets play on the home page."""
+
+
+async def boards(request: Request, after: str = "") -> HTMLResponse:
+    """The running boards, kept up by `boards_fragment`."""
+    return _page(request, "boards.html", scripted=True, **await _boards(request, after))
+
+
+async def boards_fragment(request: Request, after: str = "") -> HTMLResponse:
+    """The list alone, for htmx."""
+    return _page(request, "_boards.html", **await _boards(request, after))
+
+
+async def board(request: Request, channel: str) -> HTMLResponse:
+    """One board. Query: ``top`` (rows), ``around`` (a player whose neighbourhood is shown too), ``theme``."""
+    path = channels.parse(channel)
+    settings: Settings = request.app.state.settings
+    rules = settings.namespaces.get(channels.namespace(path))
+    if rules is None:
+        raise ResourceNotFound(
+            f"There is no namespace {channels.namespace(path)!r} on this server."
+        )
+    top, around = _top(request, rules), _around(request)
+    known: dict[str, Any] = {
+        "channel": path,
+        "title": templating.title_of(path),
+        "theme": _theme(request),
+        "here": "",
+    }
+    if rules.kind == "relay":
+        names = [name for name, each in settings.namespaces.items() if each.kind == "board"]
+        return _page(
+            request, "board.html", relay=True, viewable=False, board_namespaces=names, **known
+        )
+    if not _may_view(request, path):
+        return _page(request, "board.html", 403, relay=False, viewable=False, **known)
+    broker: Broker = request.app.state.broker
+    view = View(top=top, around=around or None)
+    reading = await broker.read(path, view)
+    return _page(
+        request,
+        "board.html",
+        viewable=True,
+        viewer_key=settings.viewer_key,
+        order=rules.order,
+        top=top,
+        around=around,
+        reading=reading,
+        rows=lines(reading.windows[view]),
+        watching=broker.watching(path),
+        **known,
+    )
+
+
+async def docs(request: Request) -> HTMLResponse:
+    """The HTTP interface, from the application's own OpenAPI description."""
+    return _page(request, "docs.html", api=request.app.openapi(), base=base_url(request))
+
+
+def error_page(request: Request, status: int, message: str = "") -> HTMLResponse:
+    """What a browser gets instead of a page."""
+    return _page(
+        request,
+        "error.html",
+        status,
+        code=status,
+        heading=_HEADINGS.get(status) or http.HTTPStatus(status).phrase,
+        message=message or _MESSAGES.get(status) or http.HTTPStatus(status).description,
+    )
+
+
+_HEADINGS = {
+    400: "This address is not quite right",
+    403: "Not for this visitor",
+    404: "There is nothing here",
+    500: "Something went wrong here",
+}
+_MESSAGES = {
+    404: "The address may be misspelt, or what it showed has ended.",
+    500: "The fault is the server’s, not yours, and is in its log.",
+}
+
+
+async def _boards(request: Request, after: str) -> dict[str, Any]:
+    broker: Broker = request.app.state.broker
+    auth: Authenticator = request.app.state.auth
+    known = {"here": "boards", "curl": _curl(base_url(request)), "after": after}
+    if auth.viewer() is None:
+        return {**known, "public": False, "tiles": [], "following": ""}
+    found = await broker.boards(channels.EVERYTHING, after, BOARDS_PER_PAGE + 1)
+    seen = [each for each in found[:BOARDS_PER_PAGE] if _may_view(request, each.channel)]
+    return {
+        **known,
+        "public": True,
+        "tiles": await asyncio.gather(*(_tile(broker, each) for each in seen)),
+        "following": found[-2].channel if len(found) > BOARDS_PER_PAGE else "",
+    }
+
+
+async def _tile(broker: Broker, board: Running) -> Tile:
+    view = View(top=1)
+    reading = await broker.read(board.channel, view)
+    leader = next(iter(lines(reading.windows[view])), None)
+    return Tile(board.channel, board.total, broker.watching(board.channel), leader)
+
+
+def lines(window: Window) -> list[Row]:
+    """The rows of all lists in the order of the board, each player once."""
+    rows = {row.player: row for row in [*(window.rows or ()), *(window.around or ())]}
+    return sorted(rows.values(), key=lambda row: row.position)
+
+
+def _may_view(request: Request, path: str) -> bool:
+    broker: Broker = request.app.state.broker
+    auth: Authenticator = request.app.state.auth
+    grant = auth.viewer()
+    if grant is None:
+        return False
+    try:
+        auth.may_subscribe(grant, path, broker.rules(path))
+    except Unauthorized:
+        return False
+    return True
+
+
+# -- the query ---------------------------------------------------------------------------------------------------------
+
+
+def _top(request: Request, rules: Namespace) -> int:
+    text = request.query_params.get("top", "")
+    if not text:
+        return rules.top
+    # Digits of other scripts are digits to Python; an address is ASCII.
+    if not re.fullmatch(r"[0-9]{1,3}", text) or not 1 <= int(text) <= MAX_TOP:
+        raise BadRequest(f"top is a number of rows from 1 to {MAX_TOP}.")
+    return int(text)
+
+
+def _around(request: Request) -> str:
+    player = request.query_params.get("around", "")
+    if len(player) > MAX_PLAYER:
+        raise BadRequest(f"around is the id of a player: {MAX_PLAYER} characters at most.")
+    return player
+
+
+def _theme(request: Request) -> str:
+    theme = request.query_params.get("theme", "auto")
+    if theme not in THEMES:
+        raise BadRequest("theme is one of auto, light and dark.")
+    return theme
+
+
+# -- how a page is made ------------------------------------------------------------------------------------------------
+
+
+def _page(
+    request: Request, template: str, status: int = 200, *, scripted: bool = False, **context: Any
+) -> HTMLResponse:
+    """A rendered template with the policy of all pages. ``scripted`` pages load htmx."""
+    html = templating.render(template, {"theme": "auto", "here": "", **context})
+    host = request.headers.get("host", "")
+    headers = {
+        "content-security-policy": templating.policy(host, trusted_types=not scripted),
+        "x-content-type-options": "nosniff",
+        "referrer-policy": "same-origin",
+        "cache-control": "no-cache",
+    }
+    return HTMLResponse(html, status, headers)
+
+
+def base_url(request: Request) -> str:
+    """The address of this server as its visitors know it, without a slash at the end."""
+    settings: Settings = request.app.state.settings
+    return settings.public_url or str(request.base_url).rstrip("/")
+
+
+def _curl(base: str) -> str:
+    event = r"{\"player\":\"ann\",\"score\":120}"
+    return (
+        f"curl {base}/event \\\n"
+        '  -H "x-api-key: $LEADERBOARD_KEY" \\\n'
+        """  -d '{"channel": "/leaderboard/arcade",\n"""
+        f"""       "events": ["{event}"]}}'"""
+    )

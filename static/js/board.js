@@ -1,0 +1,355 @@
+// The live table: keyed rows that are written, re-ordered and moved. It draws only the newest snapshot, once per frame.
+//
+// Rows stand in normal document flow, so the reading order is the ranking. Motion is FLIP with the Web Animations API:
+// measure where each row is seen, write and re-order, measure where it now belongs, and play the difference. Unlike a
+// CSS transition such an animation survives re-insertion, so nothing jumps where `moveBefore` is missing.
+// The elements are the same as those of templates/_rows.html, whose rows are adopted. Text goes into text nodes only.
+
+import { Movement } from "./movement.js";
+import { Words } from "./strings.js";
+
+/** @typedef {import("./link.js").Snapshot} Snapshot */
+/** @typedef {import("./link.js").Row} Entry */
+
+const SLIDE = { duration: 320, easing: "cubic-bezier(.2,.8,.2,1)" };
+const ENTER = { duration: 160, easing: "ease-out" };
+const DELTA_MS = 1200;
+const HUES = 8;
+
+/**
+ * The rows of a snapshot in the order of the board: top, around and chosen players together, each once.
+ * @param {Snapshot} snapshot
+ * @returns {Entry[]}
+ */
+export function lines(snapshot) {
+  /** @type {Map<string, Entry>} */
+  const rows = new Map();
+  for (const part of [snapshot.rows, snapshot.around, snapshot.of]) {
+    for (const row of part ?? []) rows.set(row.player, row);
+  }
+  return [...rows.values()].sort((a, b) => a.position - b.position);
+}
+
+/** Keeps one `<table>` showing the newest snapshot. */
+export class Board {
+  /** @type {Map<string, Line>} */
+  #lines = new Map();
+  #movement = new Movement();
+  #body;
+  #words;
+  #own;
+  #better;
+  #onDraw;
+  #calm = matchMedia("(prefers-reduced-motion: reduce)");
+  /** @type {Snapshot | null} */
+  #newest = null;
+  #frame = 0;
+  #tick = 0;
+  #unseen = false;
+  #paused = false;
+
+  /**
+   * @param {HTMLTableElement} table  with a `<tbody>`, whose rows are adopted
+   * @param {object} [options]
+   * @param {Words} [options.words]
+   * @param {string} [options.own]  the player whose row stands out
+   * @param {"desc" | "asc"} [options.order]  which scores are better, for the colour of a change
+   * @param {(snapshot: Snapshot) => void} [options.onDraw]  called with each snapshot that is drawn
+   */
+  constructor(table, { words = new Words(), own = "", order = "desc", onDraw = () => {} } = {}) {
+    this.#body = table.tBodies[0];
+    this.#words = words;
+    this.#own = own;
+    this.#better = order === "asc" ? -1 : 1;
+    this.#onDraw = onDraw;
+    for (const element of this.#body.rows) {
+      const line = new Line(element);
+      this.#lines.set(line.player, line);
+    }
+    // What happened while nobody looked is not played back: the next frame simply shows the newest.
+    document.addEventListener("visibilitychange", () => (this.#unseen ||= document.hidden));
+  }
+
+  /** Takes a snapshot; an older one that was not drawn yet is dropped. @param {Snapshot} snapshot */
+  draw(snapshot) {
+    if (snapshot.reset) this.#movement.forget();
+    this.#movement.note(performance.now(), lines(snapshot));
+    this.#newest = snapshot;
+    this.#schedule();
+  }
+
+  get paused() {
+    return this.#paused;
+  }
+
+  /** Freezes or frees the drawing. What arrives meanwhile is kept: only the newest of it is ever drawn. */
+  set paused(value) {
+    this.#paused = value;
+    this.#schedule();
+  }
+
+  #schedule() {
+    if (this.#paused || this.#frame || !this.#newest) return;
+    this.#frame = requestAnimationFrame(() => {
+      this.#frame = 0;
+      const snapshot = this.#newest;
+      if (this.#paused || !snapshot) return;
+      this.#newest = null;
+      this.#paint(lines(snapshot));
+      this.#onDraw(snapshot);
+    });
+  }
+
+  /** @param {Entry[]} entries */
+  #paint(entries) {
+    const moving = !this.#calm.matches && !document.hidden && !this.#unseen;
+    this.#unseen = false;
+
+    // First: where each row is seen now, in the middle of an earlier slide or not.
+    /** @type {Map<Line, {top: number, slot: number}>} */
+    const before = new Map();
+    if (moving) {
+      [...this.#body.rows].forEach((element, slot) => {
+        const line = this.#lines.get(element.dataset.player ?? "");
+        if (line) before.set(line, { top: element.getBoundingClientRect().top, slot });
+      });
+    }
+
+    // Last: write and re-order.
+    const staying = new Set(entries.map((entry) => entry.player));
+    for (const [player, line] of this.#lines) {
+      if (staying.has(player)) continue;
+      line.element.remove();
+      this.#lines.delete(player);
+    }
+    /** @type {Line[]} */
+    const order = [];
+    /** @type {Entry | undefined} */
+    let above;
+    for (const entry of entries) {
+      let line = this.#lines.get(entry.player);
+      if (!line) {
+        line = Line.make(entry.player);
+        this.#lines.set(entry.player, line);
+      }
+      line.write(entry, above, this.#words, this.#better, entry.player === this.#own, moving);
+      order.push(line);
+      above = entry;
+    }
+    this.#reorder(order);
+    this.#arrows();
+    if (!moving) return;
+
+    // A row that kept its slot is left alone, with the slide that it may be in.
+    const moved = order.filter((line, slot) => before.has(line) && before.get(line)?.slot !== slot);
+    for (const line of moved) line.still();
+    const tops = moved.map((line) => line.element.getBoundingClientRect().top);
+    moved.forEach((line, index) => line.slide((before.get(line)?.top ?? 0) - tops[index]));
+    for (const line of order) if (!before.has(line)) line.enter();
+  }
+
+  /** Puts the rows into this order with as few moves as a walk needs. @param {Line[]} order */
+  #reorder(order) {
+    const body = /** @type {HTMLElement & {moveBefore?: (node: Node, child: Node | null) => void}} */ (this.#body);
+    /** @type {Element | null} */
+    let cursor = body.firstElementChild;
+    for (const { element } of order) {
+      if (element === cursor) {
+        cursor = cursor.nextElementSibling;
+      } else if (element.isConnected && body.moveBefore) {
+        body.moveBefore(element, cursor);
+      } else {
+        body.insertBefore(element, cursor);
+      }
+    }
+  }
+
+  /** Writes the arrows, and looks again each second while there are some: silence outdates them too. */
+  #arrows() {
+    const now = performance.now();
+    let some = false;
+    for (const line of this.#lines.values()) {
+      some = line.arrow(this.#movement.of(line.player, line.position, now), this.#words) || some;
+    }
+    clearTimeout(this.#tick);
+    if (some) this.#tick = setTimeout(() => this.#arrows(), 1000);
+  }
+}
+
+/** One row: its cells, and what they say. */
+class Line {
+  position = 0;
+  #score = NaN;
+  #fade = 0;
+  /** @type {Animation | undefined} */
+  #motion;
+
+  /** @param {HTMLTableRowElement} element */
+  constructor(element) {
+    this.element = element;
+    this.player = element.dataset.player ?? "";
+    const [rank, move, player, delta, score] = element.cells;
+    this.cells = { rank, move, delta, score };
+    this.face = /** @type {HTMLElement} */ (player.firstElementChild);
+    this.name = /** @type {HTMLElement} */ (player.lastElementChild);
+    this.position = Number(element.dataset.position);
+    this.#score = Number(element.dataset.score ?? NaN);
+  }
+
+  /** A new row without text. @param {string} player */
+  static make(player) {
+    const face = make("span", { class: "face", "aria-hidden": "true", "data-hue": String(hue(player)) });
+    const name = make("bdi", { class: "name" });
+    const element = make(
+      "tr",
+      { role: "row", "data-player": player },
+      make("td", { role: "cell", class: "rank" }),
+      make("td", { role: "cell", class: "move" }),
+      make("th", { role: "rowheader", scope: "row", class: "player" }, face, name),
+      make("td", { role: "cell", class: "delta" }),
+      make("td", { role: "cell", class: "score" }),
+    );
+    return new Line(/** @type {HTMLTableRowElement} */ (element));
+  }
+
+  /**
+   * @param {Entry} entry
+   * @param {Entry | undefined} above  the entry drawn above this one
+   * @param {Words} words
+   * @param {number} better  1 if more is better, else -1
+   * @param {boolean} own
+   * @param {boolean} moving
+   */
+  write(entry, above, words, better, own, moving) {
+    const { rank, score } = this.cells;
+    const next = above !== undefined && entry.position === above.position + 1;
+    const tied = next && entry.score === above.score;
+    const shown = entry.name || entry.player;
+
+    put(this.element, "data-rank", String(entry.rank));
+    put(this.element, "data-position", String(entry.position));
+    put(this.element, "data-score", String(entry.score));
+    this.element.classList.toggle("own", own);
+    this.element.classList.toggle("apart", above !== undefined && !next);
+    text(rank, words.number(entry.rank));
+    tied ? put(rank, "title", words.say.tied) : rank.removeAttribute("title");
+    if (this.name.textContent !== shown) {
+      text(this.face, initials(shown));
+      text(this.name, shown);
+      put(this.name, "title", shown);
+    }
+    text(score, words.number(entry.score));
+    const change = entry.score - this.#score;
+    if (change) this.#change(words.signed(change), change * better > 0, moving);
+    this.#score = entry.score;
+    this.position = entry.position;
+  }
+
+  /**
+   * Shows what the score has just gained or lost, for a moment.
+   * @param {string} amount
+   * @param {boolean} gain
+   * @param {boolean} moving
+   */
+  #change(amount, gain, moving) {
+    const { delta } = this.cells;
+    text(delta, amount);
+    put(delta, "data-way", gain ? "up" : "down");
+    if (moving) delta.animate({ opacity: [1, 1, 0], offset: [0, 0.6, 1] }, { duration: DELTA_MS, fill: "forwards" });
+    clearTimeout(this.#fade);
+    this.#fade = setTimeout(() => {
+      text(delta, "");
+      for (const animation of delta.getAnimations()) animation.cancel();
+    }, DELTA_MS);
+  }
+
+  /**
+   * @param {number} places  won (positive) or lost
+   * @param {Words} words
+   * @returns {boolean} whether there is an arrow
+   */
+  arrow(places, words) {
+    const { move } = this.cells;
+    const count = words.number(Math.abs(places));
+    const spoken = places === 0 ? "" : places > 0 ? words.say.up(count) : words.say.down(count);
+    if ((move.firstElementChild?.textContent ?? "") !== spoken) {
+      if (spoken) {
+        put(move, "data-way", places > 0 ? "up" : "down");
+        move.replaceChildren(
+          make("span", { class: "spoken" }, spoken),
+          make("span", { class: "places", "aria-hidden": "true" }, count),
+        );
+      } else {
+        move.removeAttribute("data-way");
+        move.replaceChildren();
+      }
+    }
+    return spoken !== "";
+  }
+
+  /** Ends a slide, so that the row can be measured where it belongs. */
+  still() {
+    this.#motion?.cancel();
+  }
+
+  /** Slides in from so many pixels below (positive) or above; who rises passes over who falls. @param {number} from */
+  slide(from) {
+    if (from === 0) return;
+    const zIndex = from > 0 ? 2 : 1;
+    this.#motion = this.element.animate(
+      [
+        { transform: `translateY(${from}px)`, zIndex },
+        { transform: "none", zIndex },
+      ],
+      SLIDE,
+    );
+  }
+
+  enter() {
+    this.element.animate({ opacity: [0, 1] }, ENTER);
+  }
+}
+
+/**
+ * @param {string} tag
+ * @param {Record<string, string>} attributes
+ * @param {...(Node | string)} children  strings become text nodes
+ * @returns {HTMLElement}
+ */
+function make(tag, attributes, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
+/** @param {Element} element @param {string} value */
+function text(element, value) {
+  if (element.textContent !== value) element.textContent = value;
+}
+
+/** @param {Element} element @param {string} name @param {string} value */
+function put(element, name, value) {
+  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+}
+
+const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
+
+/**
+ * One or two letters for a face: of the first and the last word, as readers see letters, an emoji family being one.
+ * @param {string} name
+ */
+export function initials(name) {
+  const words = name.split(/\s+/u).filter(Boolean);
+  const ends = words.length > 1 ? [words[0], words[words.length - 1]] : words;
+  const letters = ends.map((word) => [...graphemes.segment(word)][0]?.segment ?? "");
+  // Two emoji do not fit into the circle, and one is enough.
+  return (letters.every((letter) => /^[\p{L}\p{N}]/u.test(letter)) ? letters.join("") : letters[0] ?? "").toUpperCase();
+}
+
+/** A colour of its own for each player, the same on every screen (FNV-1a over the id). @param {string} player */
+export function hue(player) {
+  let hash = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(player)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
+  return hash % HUES;
+}

@@ -1,0 +1,45 @@
+// Who has risen or fallen, compared with what this client saw about five seconds ago. Compared with the last frame
+// instead, the arrows of a busy board would only flicker.
+
+/** How far back the comparison reaches, in milliseconds. */
+export const SPAN = 5000;
+
+/** Snapshots closer together than this share one memory: at most a dozen are kept, however fast the board. */
+const STEP = 500;
+
+/** The places that this client has seen lately. Times are milliseconds of any clock that does not jump. */
+export class Movement {
+  /** @type {{time: number, places: Map<string, number>}[]} oldest first, never empty of a baseline once it has one */
+  #seen = [];
+
+  /**
+   * Remembers a frame.
+   * @param {number} time
+   * @param {Iterable<{player: string, position: number}>} rows
+   */
+  note(time, rows) {
+    const places = new Map();
+    for (const row of rows) places.set(row.player, row.position);
+    const last = this.#seen.at(-1);
+    // The newest of a step is the one kept, so that the last frame before a silence is always known.
+    if (last && Math.floor(last.time / STEP) === Math.floor(time / STEP)) this.#seen.pop();
+    this.#seen.push({ time, places });
+    while (this.#seen.length > 1 && this.#seen[1].time <= time - SPAN) this.#seen.shift();
+  }
+
+  /**
+   * Places won (positive) or lost; 0 for one who was not in sight.
+   * @param {string} player
+   * @param {number} position
+   * @param {number} now
+   */
+  of(player, position, now) {
+    const before = this.#seen.findLast((frame) => frame.time <= now - SPAN) ?? this.#seen[0];
+    return (before?.places.get(player) ?? position) - position;
+  }
+
+  /** A new life of the board: places of the old one mean nothing. */
+  forget() {
+    this.#seen = [];
+  }
+}

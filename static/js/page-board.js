@@ -1,0 +1,142 @@
+// The page of one board, /l/{channel}: link, table, facts around it, and the few sentences that are read aloud.
+
+import { Announcer } from "./announcer.js";
+import { Board, lines } from "./board.js";
+import { connect } from "./link.js";
+import { Words } from "./strings.js";
+
+/** @typedef {import("./link.js").Snapshot} Snapshot */
+
+const words = new Words();
+const stage = element("main");
+const { channel = "", key = "", around = "", order, top, epoch, version } = stage.dataset;
+const announcer = new Announcer(element("status"));
+const card = element("board");
+const table = /** @type {HTMLTableElement} */ (card.querySelector("table"));
+const pause = element("pause");
+
+const board = new Board(table, {
+  words,
+  own: around,
+  order: order === "asc" ? "asc" : "desc",
+  onDraw: show,
+});
+
+const link = connect({ url: location.href, key });
+link.subscribe(
+  channel,
+  { top: Number(top), ...(around && { around }), ...(epoch && { since: `${epoch}.${version}` }) },
+  (snapshot) => board.draw(snapshot),
+  (error) => badge(error.name === "LimitExceededError" ? "reconnecting" : "refused"),
+);
+
+badge(link.state);
+let said = "live";
+document.body.addEventListener("lb:state", () => {
+  badge(link.state);
+  if (link.state === "live" && said === "lost") announcer.say(words.say.linkBack);
+  if (link.state === "reconnecting") announcer.say(words.say.linkLost);
+  said = link.state === "live" ? "live" : "lost";
+});
+
+pause.addEventListener("click", () => {
+  board.paused = !board.paused;
+  pause.setAttribute("aria-pressed", String(board.paused));
+});
+
+/** @param {import("./link.js").State} state */
+function badge(state) {
+  const time = link.lastKnown === null ? "" : words.time(link.lastKnown);
+  const { say } = words;
+  const texts = { ...say, offline: say.offline(time), closed: say.offline(time) };
+  const badge = element("link");
+  badge.dataset.state = state;
+  badge.textContent = texts[state];
+  card.classList.toggle("away", state === "offline" || state === "refused");
+}
+
+/** Everything but the rows. @param {Snapshot} snapshot */
+function show(snapshot) {
+  const some = lines(snapshot).length > 0;
+  table.hidden = !some;
+  element("empty").hidden = some;
+  element("facts").hidden = !some;
+  fact("total", snapshot.total);
+  fact("watching", snapshot.watching);
+  fact("playing", snapshot.playing);
+  showRound(snapshot);
+  if (around) showPlace(snapshot);
+}
+
+/** @param {string} id @param {number | undefined} value */
+function fact(id, value) {
+  const shown = element(id);
+  /** @type {HTMLElement} */ (shown.parentElement).hidden = value === undefined;
+  if (value !== undefined) shown.textContent = words.number(value);
+}
+
+// -- the round: counted from what the server says is left, since a phone's clock may be wrong ----------------------------
+
+let clock = 0;
+let roundState = "";
+let warned = "";
+
+/** @param {Snapshot} snapshot */
+function showRound(snapshot) {
+  clearInterval(clock);
+  const { round, starts_in_ms: startsIn, ends_in_ms: endsIn } = snapshot;
+  const soon = round.state === "soon" && startsIn !== undefined;
+  const left = soon ? startsIn : round.state === "open" ? endsIn : undefined;
+  const over = round.state === "closed" && (round.number > 1 || roundState === "open");
+  const [label, value] = /** @type {HTMLElement[]} */ ([...element("round").children]);
+
+  element("round").hidden = left === undefined && !over && !round.frozen;
+  label.textContent = soon ? words.say.roundSoon : words.say.round(words.number(round.number));
+  value.textContent = round.frozen ? words.say.frozen : over ? words.say.roundOver : "";
+  if (over && roundState === "open") announcer.say(words.say.roundOver);
+  roundState = round.state;
+  if (left === undefined) return;
+
+  const end = performance.now() + left;
+  const life = `${snapshot.epoch} ${round.number}`;
+  const tick = () => {
+    const rest = end - performance.now();
+    value.textContent = words.clock(rest);
+    if (!soon && rest < 10_000 && warned !== life) {
+      if (rest > 9_000) announcer.say(words.say.tenSeconds);
+      warned = life;
+    }
+    if (rest <= 0) clearInterval(clock);
+  };
+  tick();
+  clock = setInterval(tick, 250);
+}
+
+// -- the place of the player that the address names ----------------------------------------------------------------------
+
+let lastRank = 0;
+
+/** @param {Snapshot} snapshot */
+function showPlace(snapshot) {
+  const rows = lines(snapshot);
+  const index = rows.findIndex((row) => row.player === around);
+  const row = rows[index];
+  const above = rows[index - 1];
+  const shown = element("own-place");
+  shown.hidden = false;
+  if (!row) {
+    shown.textContent = `${around}: ${words.say.notPlaced}`;
+    return;
+  }
+  const place = words.say.place(row.name || row.player, words.ordinal(row.rank), words.number(snapshot.total));
+  const points = above ? Math.abs(above.score - row.score) : 0;
+  const gap = points ? words.say.gap(words.number(points), points, words.ordinal(above.rank)) : "";
+  shown.textContent = gap ? `${place} · ${gap}` : place;
+  if (lastRank && lastRank !== row.rank) announcer.say(place);
+  lastRank = row.rank;
+}
+
+/** @param {string} id @returns {HTMLElement} */
+function element(id) {
+  return /** @type {HTMLElement} */ (document.getElementById(id));
+}
