@@ -142,6 +142,9 @@ class Session:
                         self._limits.keep_alive * 5 * 1000
                     )  # AppSync: 300 s for a ka every 60 s
                     self._door.send(messages.connection_ack(timeout))
+                    # At once: amplify-js counts from the last keep-alive of any connection, or from when its page was
+                    # loaded, and would give up a quiet connection five seconds after making it.
+                    self._door.send(messages.KEEP_ALIVE)
         except Refusal as refusal:
             self._refuse(message, refusal)
         except Exception:
