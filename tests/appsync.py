@@ -6,9 +6,9 @@ import asyncio
 import base64
 import itertools
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import websockets
 from websockets.asyncio.client import ClientConnection
@@ -18,13 +18,35 @@ NAME = Subprotocol("aws-appsync-event-ws")
 PATIENCE = 10.0
 """Seconds after which an expected frame is not coming: long, so that only a fault reaches it."""
 
+OPERATIONS = ("subscribe", "unsubscribe", "publish")
+
 Frame = dict[str, Any]
+Snapshot = dict[str, Any]
+
+
+def error_types(answer: Frame) -> list[str]:
+    """The `errorType` of each error of a frame or of an HTTP answer."""
+    return [error["errorType"] for error in answer["errors"]]
+
+
+def players(snapshot: Snapshot) -> list[str]:
+    """The players of a snapshot's rows."""
+    return [row["player"] for row in snapshot["rows"]]
 
 
 def header_protocol(**members: object) -> Subprotocol:
     """The `header-` sub-protocol with these members."""
     text = json.dumps({"host": "localhost", **members}).encode()
     return Subprotocol("header-" + base64.urlsafe_b64encode(text).decode().rstrip("="))
+
+
+async def eventually(holds: Callable[[], Awaitable[bool]]) -> None:
+    """Ask again and again until it holds: for what no frame tells."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            if await holds():
+                return
+            await asyncio.sleep(0.02)
 
 
 class Client:
@@ -74,47 +96,90 @@ class Client:
     def authorization(self) -> dict[str, str]:
         return {"x-api-key": self.key} if self.key else {}
 
-    async def subscribe(self, channel: str, **members: Any) -> str:
-        """Subscribe and wait for the success; the id."""
+    async def ask(self, **members: Any) -> Frame:
+        """Send a message that has an id and wait for its answer, a success or an error."""
+        await self.send(**members)
+        return await self.answer(members["id"])
+
+    async def answer(self, id_: str) -> Frame:
+        """The first frame with this id that is no data."""
+        answers = [f"{verb}_{end}" for verb in OPERATIONS for end in ("success", "error")]
+        return await self.expect(*answers, "error", id=id_)
+
+    async def subscribing(self, channel: str, **members: Any) -> Frame:
+        """Subscribe; the answer."""
         id_ = members.pop("id", f"s{next(self._ids)}")
         authorization = members.pop("authorization", self.authorization)
-        await self.send(
+        return await self.ask(
             type="subscribe", id=id_, channel=channel, authorization=authorization, **members
         )
-        await self.expect("subscribe_success", id=id_)
-        return str(id_)
+
+    async def subscribe(self, channel: str, **members: Any) -> str:
+        """Subscribe and wait for the success; the id."""
+        answer = await self.subscribing(channel, **members)
+        assert answer["type"] == "subscribe_success", answer
+        return str(answer["id"])
+
+    async def unsubscribe(self, id_: str) -> None:
+        """Unsubscribe and wait for the success."""
+        answer = await self.ask(type="unsubscribe", id=id_)
+        assert answer == {"type": "unsubscribe_success", "id": id_}
+
+    def publication(self, channel: str, *events: Any, **members: Any) -> Frame:
+        """A publish of events (values, encoded here; strings go as they are)."""
+        texts = [event if isinstance(event, str) else json.dumps(event) for event in events]
+        return {
+            "type": "publish",
+            "id": f"p{next(self._ids)}",
+            "channel": channel,
+            "events": texts,
+            "authorization": self.authorization,
+            **members,
+        }
 
     async def publish(self, channel: str, *events: Any, **members: Any) -> Frame:
-        """Publish events (values, encoded here; strings go as they are) and wait for the answer."""
-        id_ = members.pop("id", f"p{next(self._ids)}")
-        authorization = members.pop("authorization", self.authorization)
-        texts = [event if isinstance(event, str) else json.dumps(event) for event in events]
-        await self.send(
-            type="publish",
-            id=id_,
-            channel=channel,
-            events=texts,
-            authorization=authorization,
-            **members,
-        )
-        return await self.expect("publish_success", "publish_error", id=id_)
+        """Publish events and wait for the answer."""
+        return await self.ask(**self.publication(channel, *events, **members))
+
+    async def publish_all(self, publications: Iterable[Frame]) -> list[Frame]:
+        """Send publishes without waiting in between; their answers, in the order of the publishes.
+
+        Sends a few hundred at a time, so that nobody's buffers decide what happens.
+        """
+        answers: list[Frame] = []
+        queue = iter(publications)
+        while window := list(itertools.islice(queue, 200)):
+            for publication in window:
+                await self.send(**publication)
+            answers += [await self.answer(publication["id"]) for publication in window]
+        return answers
 
     async def event(self, id_: str) -> Any:
         """The next event of a subscription, decoded."""
         return json.loads((await self.expect("data", id=id_))["event"])
 
-    async def snapshot(self, id_: str, **members: Any) -> dict[str, Any]:
+    async def snapshot(self, id_: str, **members: Any) -> Snapshot:
         """The next snapshot of a subscription that has these members."""
         while True:
             snapshot = await self.event(id_)
             assert snapshot["type"] == "snapshot"
             if members.items() <= snapshot.items():
-                return dict(snapshot)
+                return cast(Snapshot, snapshot)
+
+    async def look(self, channel: str, **view: Any) -> Snapshot:
+        """The board as a new subscriber sees it."""
+        id_ = await self.subscribe(channel, **({"view": view} if view else {}))
+        snapshot = await self.snapshot(id_)
+        await self.unsubscribe(id_)
+        self.frames = [frame for frame in self.frames if frame.get("id") != id_]
+        return snapshot
 
     async def alive(self) -> bool:
         """Whether the connection still answers."""
         await self.send(type="connection_init")
-        return (await self.expect("connection_ack"))["type"] == "connection_ack"
+        await self.expect("connection_ack")
+        await self.expect("ka")  # the first comes with the ack
+        return True
 
     async def closed(self) -> int:
         """Wait for the close; its code."""
@@ -138,11 +203,14 @@ async def connect(
         protocols.append(header_protocol(**{"x-api-key": key}))
     elif key is not None:
         headers["x-api-key"] = key
+    # Without a bound for what waits, a client here always reads: one that does not is a `RawSocket`.
+    options = {"max_queue": None, "max_size": None, **options}
     async with websockets.connect(
-        url, subprotocols=protocols, additional_headers=headers, max_size=None, **options
+        url, subprotocols=protocols, additional_headers=headers, **options
     ) as socket:
         client = Client(socket, key)
         if init:
             await client.send(type="connection_init")
             await client.expect("connection_ack")
+            await client.expect("ka")  # the first comes with the ack
         yield client

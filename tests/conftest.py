@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import itertools
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 from fastapi import FastAPI
 from pydantic import SecretStr
+from uvicorn.loops.auto import auto_loop_factory
 
 from leaderboard import serving
 from leaderboard.app import create_app
 from leaderboard.settings import ApiKey, Settings
 from tests.appsync import Client, connect
+from tests.rawsocket import RawSocket
 
 ADMIN = "da2-admin-key-of-the-tests"
 HOST = "da2-host-key-of-the-tests"
 SCOREKEEPER = "da2-scorekeeper-key-of-the-tests"
 VIEWER = "pk_viewer"
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loop that `leaderboard serve` runs on."""
+    return {"uvicorn's": auto_loop_factory()}
 
 
 @dataclass
@@ -47,6 +57,12 @@ class Server:
         """A connection that lasts until the test ends."""
         return await self._stack.enter_async_context(connect(self.socket_url, key, **options))
 
+    async def raw(self, key: str | None = ADMIN, **options: Any) -> RawSocket:
+        """A connection without a library's manners, that lasts until the test ends."""
+        opened = await RawSocket.open(self.port, key, **options)
+        self._stack.callback(opened.close)
+        return opened
+
     async def http(self, key: str | None = None) -> httpx.AsyncClient:
         """An HTTP client that lasts until the test ends."""
         headers = {"x-api-key": key} if key else {}
@@ -55,8 +71,13 @@ class Server:
 
 
 @asynccontextmanager
-async def running(port: int = 0, **values: Any) -> AsyncIterator[Server]:
-    """A server with these settings, on a free port or on a given one."""
+async def running(
+    port: int = 0, send_buffer: int | None = None, **values: Any
+) -> AsyncIterator[Server]:
+    """A server with these settings, on a free port or on a given one.
+
+    With a small ``send_buffer`` the kernel takes little for a client that does not read, so the server notices soon.
+    """
     keys = (
         ApiKey(key=SecretStr(ADMIN), role="admin"),
         ApiKey(key=SecretStr(HOST), role="host"),
@@ -65,6 +86,8 @@ async def running(port: int = 0, **values: Any) -> AsyncIterator[Server]:
     settings = Settings(**{"api_keys": keys, **values})
     app = create_app(settings)
     bound = serving.listen("127.0.0.1", port)
+    if send_buffer is not None:  # accepted sockets inherit it
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
     ready = asyncio.Event()
     server = serving.server(app, settings, ready.set)
     task = asyncio.create_task(server.serve(sockets=[bound]))
@@ -97,3 +120,29 @@ async def start() -> AsyncIterator[Start]:
 async def server(start: Start) -> Server:
     """A server with the default settings and one key per role."""
     return await start()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def module_server() -> AsyncIterator[Server]:
+    """A server for a module; tests take `shared`."""
+    async with running(limits={"publishes_per_second": 0}) as server:
+        yield server
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def shared(module_server: Server) -> AsyncIterator[Server]:
+    """The one server of a module of many small tests, without a rate; each test has connections of its own.
+
+    For modules with ``pytestmark = pytest.mark.asyncio(loop_scope="module")``, whose tests use a `board` of their own.
+    """
+    async with AsyncExitStack() as stack:
+        yield replace(module_server, _stack=stack)
+
+
+_boards = itertools.count(1)
+
+
+@pytest.fixture
+def board() -> str:
+    """A board channel that no other test has used."""
+    return f"/leaderboard/test-{next(_boards)}"
