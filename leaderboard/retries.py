@@ -45,6 +45,7 @@ class Retries:
         self._capacity = capacity
         self._windows: OrderedDict[tuple[str, str], _Window] = OrderedDict()
         self._senders: dict[str, list[str]] = {}
+        """Per player, in order of last use as well: time alone does not tell which of two came first in a batch."""
 
     def __len__(self) -> int:
         return len(self._windows)
@@ -78,20 +79,20 @@ class Retries:
             window.below |= 1 << (window.highest - n - 1)
         window.used = now
         self._windows.move_to_end(key)
+        senders = self._senders[player]
+        senders.remove(by)
+        senders.append(by)
 
     def _open(self, key: tuple[str, str]) -> _Window:
         player, by = key
-        senders = self._senders.setdefault(player, [])
+        senders = self._senders.get(player, [])
         if len(senders) == SENDERS:
-            self._drop(min(((player, other) for other in senders), key=self._last_use))
+            self._drop((player, senders[0]))
         elif len(self._windows) >= self._capacity:
             self._drop(next(iter(self._windows)))
-        self._senders.setdefault(player, senders).append(by)
+        self._senders.setdefault(player, []).append(by)
         window = self._windows[key] = _Window()
         return window
-
-    def _last_use(self, key: tuple[str, str]) -> float:
-        return self._windows[key].used
 
     def _lapse(self, now: float) -> None:
         while self._windows:
@@ -111,7 +112,10 @@ class Retries:
     def _check(self) -> None:
         """Assert that the index by player and the windows tell the same."""
         assert len(self._windows) <= self._capacity
-        assert {(player, by) for player, bys in self._senders.items() for by in bys} == set(
-            self._windows
-        )
-        assert all(0 < len(bys) <= SENDERS for bys in self._senders.values())
+        of_player: dict[str, list[str]] = {}
+        for player, by in self._windows:
+            of_player.setdefault(player, []).append(by)
+        assert self._senders == of_player  # the same order, too
+        assert all(len(bys) <= SENDERS for bys in of_player.values())
+        uses = [window.used for window in self._windows.values()]
+        assert uses == sorted(uses)
