@@ -264,9 +264,12 @@ class Broker:
     def _begin(self, room: Room, when: float) -> None:
         """Take what is due, in parts small enough for one reading each."""
         now = max(when, self._loop.time())
+        # Who watches is told with a change, where one is due, and only else by itself.
         presence = room.presence.take(now, PRESENCE_PACE)
         groups = [
-            group for group in room.groups.values() if group.take(now, room.pace(group)) or presence
+            group
+            for group in room.groups.values()
+            if group.take(now, room.pace(group)) or (presence and not group.due)
         ]
         wild = [
             every for every, track in room.wild.items() if track.take(now, room.wild_pace(every))

@@ -8,6 +8,7 @@ snapshot, and that one is the newest by construction: it is encoded when its tur
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Protocol
@@ -68,11 +69,11 @@ class Subscription:
     def __init__(
         self,
         peer: Peer,
-        id: str,
+        id: str,  # noqa: A002
         channel: str,
         view: View | None,
         every: int = 1,
-        since: str = "",  # noqa: A002
+        since: str = "",
     ) -> None:
         self.peer = peer
         self.id = id
@@ -138,7 +139,7 @@ class Track:
         """Make it due: at once after a quiet interval, else on the next common beat, a multiple of ``pace``."""
         if not self.due:
             self.due = True
-            self.next = now if now - self.sent >= pace else (now // pace + 1) * pace
+            self.next = now if now - self.sent >= pace else next_beat(now, pace)
 
     def take(self, now: float, pace: float) -> bool:
         """Whether it is due by ``now``; if so, it is taken as sent."""
@@ -148,6 +149,15 @@ class Track:
         # On time, it counts from its beat, not from the loop's jitter.
         self.sent = self.next if now - self.next < pace else now
         return True
+
+
+def next_beat(now: float, pace: float) -> float:
+    """The first multiple of ``pace`` behind ``now``.
+
+    A moment that is a beat must not be taken for one just before it, or a board is sent twice within one, hence the
+    hair; and beats of different paces that coincide must be equal, so that one pass serves both, hence the rounding.
+    """
+    return round((math.floor(now / pace + 1e-4) + 1) * pace, 6)
 
 
 class Body(Struct, frozen=True):
