@@ -405,13 +405,15 @@ class Broker:
     def _deliver_events(
         self, channel: str, subscriptions: list[Subscription], ends: list[bytes]
     ) -> Pass:
+        reached = 0
         for count, subscription in enumerate(subscriptions, 1):
-            for end in ends:
-                subscription.peer.relay(subscription.prefix + end)
+            if subscription.open:  # it may have ended since, and its id be another's
+                reached += 1
+                for end in ends:
+                    subscription.peer.relay(subscription.prefix + end)
             if count % CHUNK == 0:
                 yield
-        frames = len(subscriptions) * len(ends)
-        self._count_sent(channel, frames, len(subscriptions) * sum(map(len, ends)))
+        self._count_sent(channel, reached * len(ends), reached * sum(map(len, ends)))
         yield
 
     def _count_sent(self, channel: str, frames: int, size: int) -> None:
