@@ -78,7 +78,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One line of a ranking, as it goes over the wire.
 
     ``rank`` follows the namespace's tie rule, ``position`` is the ordinal place; both start at 1. ``percentile`` is the
-    share, 0 to 1, of entries that are strictly worse; only rows of ``around`` and ``of`` carry it.
+    share, 0 to 1 in four decimals, of entries that are strictly worse; only rows of ``around`` and ``of`` carry it.
     """
 
     rank: int
@@ -157,7 +157,8 @@ class Board:
                 changed = changed or applied.changed
                 outcomes.append(applied)
             except Refusal as refusal:
-                outcomes.append(refusal)
+                # Its traceback would hold this list and the variables of all callers: a cycle per refused event.
+                outcomes.append(refusal.with_traceback(None))
         if changed:
             self.version += 1
         return outcomes
