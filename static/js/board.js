@@ -11,8 +11,12 @@ import { Words } from "./strings.js";
 /** @typedef {import("./link.js").Snapshot} Snapshot */
 /** @typedef {import("./link.js").Row} Entry */
 
-const SLIDE = { duration: 320, easing: "cubic-bezier(.2,.8,.2,1)" };
-const ENTER = { duration: 160, easing: "ease-out" };
+// An animation may be sampled a fraction of a millisecond before its own start: without `fill` the row would be seen at
+// its end for that one frame.
+/** @type {KeyframeAnimationOptions} */
+const SLIDE = { duration: 320, easing: "cubic-bezier(.2,.8,.2,1)", fill: "backwards" };
+/** @type {KeyframeAnimationOptions} */
+const ENTER = { duration: 160, easing: "ease-out", fill: "backwards" };
 const DELTA_MS = 1200;
 const HUES = 8;
 
@@ -66,6 +70,7 @@ export class Board {
       const line = new Line(element);
       this.#lines.set(line.player, line);
     }
+    if (this.#lines.size) this.#movement.note(performance.now(), this.#lines.values());
     // What happened while nobody looked is not played back: the next frame simply shows the newest.
     document.addEventListener("visibilitychange", () => (this.#unseen ||= document.hidden));
   }
@@ -255,7 +260,7 @@ class Line {
     const { delta } = this.cells;
     text(delta, amount);
     put(delta, "data-way", gain ? "up" : "down");
-    if (moving) delta.animate({ opacity: [1, 1, 0], offset: [0, 0.6, 1] }, { duration: DELTA_MS, fill: "forwards" });
+    if (moving) delta.animate({ opacity: [1, 1, 0], offset: [0, 0.6, 1] }, { duration: DELTA_MS, fill: "both" });
     clearTimeout(this.#fade);
     this.#fade = setTimeout(() => {
       text(delta, "");

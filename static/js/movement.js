@@ -9,7 +9,7 @@ const STEP = 500;
 
 /** The places that this client has seen lately. Times are milliseconds of any clock that does not jump. */
 export class Movement {
-  /** @type {{time: number, places: Map<string, number>}[]} oldest first, never empty of a baseline once it has one */
+  /** @type {{time: number, places: Map<string, number>}[]} oldest first; never empty once something was seen */
   #seen = [];
 
   /**
@@ -20,9 +20,10 @@ export class Movement {
   note(time, rows) {
     const places = new Map();
     for (const row of rows) places.set(row.player, row.position);
-    const last = this.#seen.at(-1);
-    // The newest of a step is the one kept, so that the last frame before a silence is always known.
-    if (last && Math.floor(last.time / STEP) === Math.floor(time / STEP)) this.#seen.pop();
+    const last = this.#seen[this.#seen.length - 1];
+    // The newest of a step is the one kept, so that the last frame before a silence is always known; but not at the cost
+    // of the first frame, with which everything is compared for the first five seconds.
+    if (this.#seen.length > 1 && Math.floor(last.time / STEP) === Math.floor(time / STEP)) this.#seen.pop();
     this.#seen.push({ time, places });
     while (this.#seen.length > 1 && this.#seen[1].time <= time - SPAN) this.#seen.shift();
   }

@@ -1,0 +1,348 @@
+"""The page of a board, live: what it shows, how it moves, what it survives."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Browser, Dialog, Page, expect
+
+from tests.browser.conftest import Site, Watch
+
+PLAYERS = "[...document.querySelectorAll('tbody tr')].map((row) => row.dataset.player)"
+
+
+def open_board(page: Page, site: Site, channel: str, query: str = "") -> None:
+    """The page of a board, once its link is live."""
+    page.goto(f"{site.url}/l{channel}{query}")
+    expect(page.locator("#link")).to_have_text("Live")
+
+
+def open_still(page: Page, site: Site, channel: str, query: str = "") -> None:
+    """The page of a board without its own script, for snapshots of the test's making."""
+    page.route(
+        "**/page-board.js", lambda route: route.fulfill(content_type="text/javascript", body="")
+    )
+    page.goto(f"{site.url}/l{channel}{query}")
+
+
+def test_ten_publishes_reorder_the_rows_without_a_reload(
+    site: Site, page: Page, watch: Watch, channel: str
+) -> None:
+    site.fill(channel)
+    open_board(page, site, channel)
+    page.evaluate("window.same = true")
+    for number in range(1, 11):  # the last shall be first, one by one
+        site.publish(channel, {"player": f"p{number}", "score": 2000 + number})
+    page.wait_for_function(f"() => {PLAYERS}[0] === 'p10'")
+    assert page.evaluate(PLAYERS) == [f"p{number}" for number in range(10, 0, -1)]
+    expect(page.locator("tbody .rank")).to_have_text([str(rank) for rank in range(1, 11)])
+    expect(page.locator("tbody .score").first).to_have_text("2,010")
+    assert page.evaluate("window.same") is True
+    assert len(watch.sockets) == 1
+
+
+def test_scripts_make_the_same_rows_as_the_server(site: Site, page: Page, channel: str) -> None:
+    site.publish(
+        channel,
+        {"player": "a", "name": "Ada Lovelace", "score": 1200.5},
+        {"player": "b", "name": '<b>Bold</b> & "quoted"', "score": 1200.5},
+        {"player": "c", "name": "محمد الخوارزمي", "score": -3},
+        {"player": "d", "name": "👩‍👩‍👧 Family", "score": -70000},
+        {"player": "e e", "score": -80000},
+    )
+    query = "?top=2&around=d"
+    open_still(page, site, channel, query)
+    found = page.evaluate(
+        """async (path) => {
+          const { Board } = await import("/static/js/board.js");
+          const plain = (node) => node.nodeType === Node.TEXT_NODE ? node.data : {
+            tag: node.localName,
+            attributes: Object.fromEntries([...node.attributes].map(({ name, value }) => [name, value])),
+            children: [...node.childNodes].map(plain),
+          };
+          const rows = (table) => [...table.tBodies[0].rows].map(plain);
+          const table = document.createElement("table");
+          table.createTBody(); // without rows to adopt
+          document.body.append(table);
+          const snapshot = await (await fetch(path)).json();
+          await new Promise((onDraw) => new Board(table, { own: "d", onDraw }).draw(snapshot));
+          return { server: rows(document.querySelector("table")), script: rows(table) };
+        }""",
+        f"/api/boards{channel}{query}",
+    )
+    assert len(found["server"]) == 5
+    assert found["script"] == found["server"]
+
+
+def test_a_hostile_name_is_text(site: Site, page: Page, channel: str) -> None:
+    name = "<img src=x onerror=alert(1)>"
+    asked: list[str] = []
+
+    def on_dialog(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", on_dialog)
+    site.publish(channel, {"player": "first", "name": name, "score": 10})
+    open_board(page, site, channel)
+    expect(page.locator("tbody .name")).to_have_text([name])
+    site.publish(channel, {"player": "second", "name": name, "score": 20})
+    expect(page.locator("tbody .name")).to_have_text([name, name])
+    page.goto(f"{site.url}/l")
+    expect(page.get_by_text(name).first).to_be_visible()
+    assert page.locator("main img[src=x]").count() == 0
+    assert asked == []
+
+
+def test_equal_scores_share_a_rank_and_say_why(site: Site, page: Page, channel: str) -> None:
+    site.publish(channel, *({"player": player, "score": 50} for player in ("ann", "bob")))
+    site.publish(channel, {"player": "eve", "score": 40})
+    open_board(page, site, channel)
+    expect(page.locator("tbody .rank")).to_have_text(["1", "1", "3"])
+    expect(page.locator("tbody .rank").nth(1)).to_have_attribute("title", re.compile("later"))
+    site.publish(channel, {"player": "eve", "score": 50})
+    expect(page.locator("tbody .rank")).to_have_text(["1", "1", "1"])
+    expect(page.locator("tbody .rank").nth(2)).to_have_attribute("title", re.compile("later"))
+
+
+def test_a_board_that_does_not_exist_waits_for_its_first_score(
+    site: Site, page: Page, channel: str
+) -> None:
+    open_board(page, site, channel)
+    expect(page.get_by_role("heading", name="Waiting for the first score")).to_be_visible()
+    expect(page.get_by_role("table")).to_be_hidden()
+    site.publish(channel, {"player": "ann", "name": "Ann", "score": 120})
+    expect(page.get_by_role("row", name="1 Ann 120")).to_be_visible()
+    expect(page.get_by_text("Waiting for the first score")).to_be_hidden()
+    expect(page.locator("#total")).to_have_text("1")
+
+
+def test_changes_are_shown_as_arrows_and_amounts_and_go_away(
+    site: Site, page: Page, channel: str
+) -> None:
+    site.fill(channel, 3)
+    open_board(page, site, channel)
+    site.publish(channel, {"player": "p3", "score": 1234})
+    climber = page.locator("tr[data-player=p3]")
+    expect(climber.locator(".delta")).to_have_text("+254")
+    expect(climber.locator(".move .spoken")).to_have_text("up 2")
+    expect(page.locator("tr[data-player=p1] .move .spoken")).to_have_text("down 1")
+    expect(climber.locator(".delta")).to_have_text("")
+    # Compared with five seconds ago: later, with no snapshot in between, nothing has moved any more.
+    expect(page.locator(".move[data-way]")).to_have_count(0, timeout=8000)
+
+
+def test_a_named_player_is_shown_wherever_it_stands(site: Site, page: Page, channel: str) -> None:
+    site.fill(channel, 30)
+    open_board(page, site, channel, "?around=p20")
+    own = page.locator("tr.own")
+    expect(own).to_have_attribute("data-player", "p20")
+    assert page.evaluate(PLAYERS)[-5:] == ["p18", "p19", "p20", "p21", "p22"]
+    expect(page.locator("tr.apart")).to_have_attribute("data-player", "p18")
+    expect(page.locator("#own-place")).to_have_text(
+        "Hedy Lamarr 20 is 20th of 30 · 10 points to 19th"
+    )
+    site.publish(channel, {"player": "p20", "score": 5000})
+    expect(page.locator("#own-place")).to_have_text("Hedy Lamarr 20 is 1st of 30")
+    expect(page.get_by_role("status")).to_have_text("Hedy Lamarr 20 is 1st of 30")
+    assert page.evaluate(PLAYERS)[0] == "p20"
+    assert len(page.evaluate(PLAYERS)) == 10
+
+
+def test_pause_freezes_the_drawing_and_not_the_link(site: Site, page: Page, channel: str) -> None:
+    site.fill(channel)
+    open_board(page, site, channel)
+    pause = page.get_by_role("button", name="Pause updates")
+    pause.click()
+    expect(pause).to_have_attribute("aria-pressed", "true")
+    page.evaluate(
+        """() => {
+          window.leaders = [];
+          document.body.addEventListener("lb:update", (event) => leaders.push(event.detail.snapshot.rows[0].player));
+        }"""
+    )
+    site.publish(channel, {"player": "p9", "score": 3000})
+    page.wait_for_function("() => leaders.includes('p9')")
+    assert page.evaluate(PLAYERS)[0] == "p1"
+    pause.click()
+    page.wait_for_function(f"() => {PLAYERS}[0] === 'p9'")
+    expect(page.locator("tbody .score").first).to_have_text("3,000")
+
+
+def test_the_reading_order_is_a_table(site: Site, page: Page, channel: str) -> None:
+    site.fill(channel, 2)
+    open_board(page, site, channel)
+    expect(page.get_by_role("table")).to_match_aria_snapshot(
+        """
+        - table:
+          - rowgroup:
+            - row "Rank Movement Player Change Score"
+          - rowgroup:
+            - row "1 Edsger Dijkstra 1 1,000":
+              - cell "1"
+              - rowheader "Edsger Dijkstra 1"
+              - cell "1,000"
+            - row "2 Grace Hopper 2 990"
+        """
+    )
+
+
+def test_numbers_follow_the_readers_language(site: Site, browser: Browser, channel: str) -> None:
+    site.fill(channel, 3)
+    context = browser.new_context(locale="de-DE")
+    page = context.new_page()
+    open_board(page, site, channel)
+    site.publish(channel, {"player": "p3", "score": 12345.5})
+    expect(page.locator("tbody .score").first).to_have_text("12.345,5")
+    context.close()
+
+
+# -- motion ------------------------------------------------------------------------------------------------------------
+
+# Looks at every frame for so many seconds. In 25 ms a slide covers a third of its way, so that no neighbour comes near
+# 0.9 of a row; what a machine shows that skips frames says nothing.
+PROBE = """(seconds) => new Promise((done) => {
+  const body = document.querySelector("tbody");
+  const height = body.rows[0].getBoundingClientRect().height;
+  const found = { counts: new Set(), jumps: [], frames: 0, sliding: 0 };
+  let before = new Map();
+  let last = performance.now();
+  const end = last + 1000 * seconds;
+  requestAnimationFrame(function look(now) {
+    const tops = new Map();
+    for (const row of body.rows) tops.set(row.dataset.player, row.getBoundingClientRect().top);
+    found.counts.add(tops.size);
+    if (now - last < 25) {
+      const steps = [...tops].map(([player, top]) => Math.abs(top - (before.get(player) ?? top)) / height);
+      found.frames += 1;
+      if (steps.some((step) => step > 0)) found.sliding += 1;
+      found.jumps.push(...steps.filter((step) => step > 0.9));
+    }
+    before = tops;
+    last = now;
+    if (now < end) requestAnimationFrame(look);
+    else done({ ...found, counts: [...found.counts] });
+  });
+})"""
+
+# Neighbours swap, ten times a second, as the beat of a busy board brings them.
+SWAP = """async (players) => {
+  const { Board } = await import("/static/js/board.js");
+  const board = new Board(document.querySelector("table"));
+  let version = 1;
+  window.swapping = setInterval(() => {
+    const at = Math.floor(Math.random() * (players.length - 1));
+    [players[at], players[at + 1]] = [players[at + 1], players[at]];
+    version += 1;
+    board.draw({
+      type: "snapshot", channel: "", epoch: "probe", version, total: players.length,
+      round: { number: 1, state: "open", frozen: false },
+      rows: players.map((player, index) =>
+        ({ player, name: player, rank: index + 1, position: index + 1, score: 1000 - index })),
+    });
+  }, 100);
+}"""
+
+
+@pytest.mark.parametrize("move_before", [True, False], ids=["moveBefore", "insertBefore"])
+def test_rows_slide_and_none_is_ever_missing(
+    site: Site, page: Page, channel: str, move_before: bool
+) -> None:
+    site.fill(channel)
+    if not move_before:
+        page.add_init_script("delete Element.prototype.moveBefore")
+    open_still(page, site, channel)
+    page.evaluate(SWAP, [f"p{number}" for number in range(1, 11)])
+    found = page.evaluate(PROBE, 5)
+    assert found["counts"] == [10]
+    assert found["frames"] > 50
+    assert found["sliding"] > found["frames"] / 2, "nothing slides"
+    assert found["jumps"] == []
+
+
+def test_reduced_motion_moves_at_once(site: Site, browser: Browser, channel: str) -> None:
+    site.fill(channel)
+    context = browser.new_context(reduced_motion="reduce")
+    page = context.new_page()
+    open_still(page, site, channel)
+    page.evaluate(SWAP, [f"p{number}" for number in range(1, 11)])
+    moving = page.evaluate(
+        """() => new Promise((done) => {
+          const orders = new Set();
+          const moving = [];
+          requestAnimationFrame(function look() {
+            const rows = [...document.querySelectorAll("tbody tr")];
+            orders.add(rows.map((row) => row.dataset.player).join());
+            moving.push(...rows.filter((row) => row.getAnimations({ subtree: true }).length));
+            if (orders.size < 10) requestAnimationFrame(look);
+            else done(moving.length);
+          });
+        })"""
+    )
+    assert moving == 0
+    context.close()
+
+
+# -- the link ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_page_comes_back_by_itself_when_the_server_does(
+    own_site: Site, page: Page, watch: Watch, channel: str
+) -> None:
+    watch.expected = "WebSocket connection to"
+    own_site.fill(channel)
+    open_board(page, own_site, channel)
+    page.evaluate("window.same = true")
+    own_site.stop()
+    badge = page.locator("#link")
+    expect(badge).to_have_text("Reconnecting")
+    expect(page.locator("tbody tr")).to_have_count(10)
+    expect(badge).to_have_text(re.compile(r"Offline, last known \d"), timeout=15_000)
+    own_site.start()
+    own_site.publish(channel, {"player": "new", "name": "A new life", "score": 1})
+    expect(badge).to_have_text("Live", timeout=35_000)
+    expect(page.locator("tbody .name")).to_have_text(["A new life"])
+    expect(page.locator(".move[data-way]")).to_have_count(0)
+    assert page.evaluate("window.same") is True
+
+
+def test_a_blip_is_not_worth_a_word(site: Site, page: Page, watch: Watch, channel: str) -> None:
+    site.fill(channel)
+    page.add_init_script(
+        """
+        const Native = WebSocket;
+        window.opened = [];
+        window.WebSocket = class extends Native {
+          constructor(...rest) { super(...rest); opened.push(this); }
+        };
+        window.said = [];
+        addEventListener("DOMContentLoaded", () =>
+          new MutationObserver(() => said.push(document.getElementById("link").textContent))
+            .observe(document.getElementById("link"), { childList: true }));
+        """
+    )
+    open_board(page, site, channel)
+    page.evaluate("said.length = 0; opened[0].close()")
+    page.wait_for_function("() => opened.length === 2 && opened[1].readyState === 1")
+    site.publish(channel, {"player": "p5", "score": 7000})
+    expect(page.locator("tbody .score").first).to_have_text("7,000")
+    assert page.evaluate("said") == []
+
+
+def test_a_refused_key_is_said_and_not_tried_again(
+    site: Site, page: Page, watch: Watch, channel: str
+) -> None:
+    site.fill(channel)
+    # After the page is parsed and before its scripts run.
+    page.add_init_script(
+        """
+        document.addEventListener("readystatechange",
+          () => (document.querySelector("main").dataset.key = "pk_withdrawn"), { once: true });
+        """
+    )
+    page.goto(f"{site.url}/l{channel}")
+    expect(page.locator("#link")).to_have_text("Access refused")
+    expect(page.locator("tbody tr")).to_have_count(10)
+    page.wait_for_timeout(1500)  # a second attempt would come within 0.75 s
+    assert len(watch.sockets) == 1

@@ -1,0 +1,435 @@
+"""static/js/link.js alone, in a world where time passes at the test's word: see world.js."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.conftest import Site, source
+
+Run = Callable[[str], Any]
+
+PREPARE = """
+const { connect, LinkError } = await import("/static/js/link.js");
+const world = new World();
+const { snapshot, data } = World;
+const link = connect({ url: "http://scores.example/", key: "k", target: world.target, environment: world.environment });
+const settled = (promise) => promise.then((value) => ["ok", value], (error) => ["error", error.name]);
+"""
+
+
+@pytest.fixture
+def run(site: Site, page: Page) -> Run:
+    """Run a test's script in a page, after `PREPARE`; its result."""
+    page.goto(site.url)
+    page.evaluate(f"() => {{ {source('world.js')} }}")
+    return lambda script: page.evaluate(f"async () => {{ {PREPARE} {script} }}")
+
+
+def test_the_handshake_carries_the_key_as_a_sub_protocol(run: Run) -> None:
+    url, protocols, frames = run(
+        """
+        world.socket.accept();
+        return [world.socket.url, world.socket.protocols, world.socket.sent];
+        """
+    )
+    assert url == "ws://scores.example/event/realtime"
+    assert protocols[0] == "aws-appsync-event-ws"
+    header = protocols[1].removeprefix("header-")
+    members = json.loads(base64.urlsafe_b64decode(header + "=" * (-len(header) % 4)))
+    assert members == {"host": "scores.example", "x-api-key": "k"}
+    assert frames == [{"type": "connection_init"}]
+
+
+@pytest.mark.parametrize(
+    ("chance", "pauses"),
+    [
+        (0.0, [250] * 8),
+        (0.5, [500, 750, 1250, 2250, 4250, 8250, 15250, 15250]),
+        (1.0, [750, 1250, 2250, 4250, 8250, 16250, 30250, 30250]),
+    ],
+)
+def test_it_comes_back_with_full_jitter(run: Run, chance: float, pauses: list[int]) -> None:
+    found = run(
+        f"""
+        world.chance = {chance};
+        const pauses = [];
+        for (let attempt = 0; attempt < 8; attempt += 1) {{
+          const broken = world.now;
+          world.socket.break();
+          while (world.socket.opened < broken || world.socket.closed) world.pass(50);
+          while (world.sockets.length < attempt + 2) world.pass(50);
+          pauses.push(world.socket.opened - broken);
+        }}
+        return pauses;
+        """
+    )
+    assert found == pauses
+
+
+def test_an_acknowledged_connection_begins_the_pauses_anew(run: Run) -> None:
+    found = run(
+        """
+        for (let attempt = 0; attempt < 5; attempt += 1) { world.socket.break(); world.pass(40_000); }
+        world.socket.accept();
+        const broken = world.now;
+        world.socket.break();
+        world.pass(1000);
+        return world.socket.opened - broken;
+        """
+    )
+    assert found == 500
+
+
+@pytest.mark.parametrize("event", ["online", "visible"])
+def test_it_comes_back_at_once_when_there_is_hope(run: Run, event: str) -> None:
+    found = run(
+        f"""
+        for (let attempt = 0; attempt < 6; attempt += 1) {{ world.socket.break(); world.pass(20_000); }}
+        world.socket.break();
+        const sockets = world.sockets.length;
+        if ("{event}" === "online") world.window.dispatchEvent(new Event("online"));
+        else world.document.dispatchEvent(new Event("visibilitychange"));
+        return world.sockets.length - sockets;
+        """
+    )
+    assert found == 1
+
+
+def test_a_device_without_network_says_so_after_a_second(run: Run) -> None:
+    found = run(
+        """
+        world.socket.accept();
+        world.pass(5000);
+        world.window.dispatchEvent(new Event("offline"));
+        world.pass(15_000);
+        world.window.dispatchEvent(new Event("online"));
+        world.socket.accept();
+        return world.heard("lb:state");
+        """
+    )
+    assert found == [[0, "live"], [6000, "reconnecting"], [15000, "offline"], [20000, "live"]]
+
+
+def test_a_server_on_the_device_itself_needs_no_network(run: Run) -> None:
+    found = run(
+        """
+        const near = connect({ url: "http://127.0.0.1:8000", environment: world.environment, target: null });
+        world.socket.accept();
+        world.window.dispatchEvent(new Event("offline"));
+        return [near.state, world.socket.closed];
+        """
+    )
+    assert found == ["live", False]
+
+
+def test_states_are_told_late_enough_not_to_flash(run: Run) -> None:
+    found = run(
+        """
+        world.socket.accept();
+        world.socket.break();          // a blip: back within the second
+        world.pass(600);
+        world.socket.accept();
+        world.pass(10_000);
+        world.socket.break();          // and a real loss, at 10.6 s
+        world.pass(60_000);
+        return world.heard("lb:state");
+        """
+    )
+    assert found == [[0, "live"], [11_600, "reconnecting"], [20_600, "offline"]]
+
+
+def test_silence_beyond_the_promise_is_a_dead_link(run: Run) -> None:
+    found = run(
+        """
+        world.socket.accept();
+        world.pass(300_000);
+        world.socket.say({ type: "ka" });
+        world.pass(359_000);           // 1.2 times the promised 300 s is not over
+        const first = world.socket;
+        const before = first.closed;
+        world.pass(2000);
+        return [before, first.closed, world.sockets.length];
+        """
+    )
+    assert found == [False, True, 2]
+
+
+def test_a_server_that_does_not_answer_is_left(run: Run) -> None:
+    assert run(
+        "world.pass(14_000); const early = world.sockets.length; world.pass(3000);"
+        "return [early, world.sockets.length];"
+    ) == [1, 2]
+
+
+def test_a_refused_key_is_not_tried_again(run: Run) -> None:
+    found = run(
+        """
+        const errors = [];
+        link.subscribe("/leaderboard/a", () => {}, (error) => errors.push(error.name));
+        const publish = settled(link.publish("/leaderboard/a", { player: "p", score: 1 }));
+        world.socket.onopen();
+        world.socket.say({ type: "connection_error", errors: [{ errorType: "UnauthorizedException" }] });
+        world.pass(3_600_000);
+        world.window.dispatchEvent(new Event("online"));
+        const later = settled(link.publish("/leaderboard/a", { player: "p", score: 1 }));
+        return [world.sockets.length, link.state, errors, await publish, await later];
+        """
+    )
+    assert found == [
+        1,
+        "refused",
+        ["UnauthorizedException"],
+        ["error", "UnauthorizedException"],
+        ["error", "LinkClosed"],
+    ]
+
+
+def test_an_overloaded_server_is_tried_again(run: Run) -> None:
+    found = run(
+        """
+        world.socket.onopen();
+        world.socket.say({ type: "connection_error", errors: [{ errorType: "LimitExceededError" }] });
+        world.pass(1000);
+        return [world.sockets.length, link.state];
+        """
+    )
+    assert found == [2, "connecting"]
+
+
+def test_it_subscribes_again_and_says_what_it_knows(run: Run) -> None:
+    found = run(
+        """
+        const seen = [];
+        link.subscribe("/leaderboard/a", { top: 3 }, (event) => seen.push(event.version));
+        link.subscribe("/leaderboard/*", (event) => seen.push(event.version));
+        const gone = link.subscribe("/leaderboard/b", () => {});
+        world.socket.accept();
+        const first = world.socket.said("subscribe");
+        world.socket.say(data("1", snapshot(7)), data("2", snapshot(4)));
+        gone.close();
+        const unsubscribed = world.socket.said("unsubscribe");
+        world.socket.break();
+        world.pass(1000);
+        world.socket.accept();
+        return { first, unsubscribed, second: world.socket.said("subscribe"), seen };
+        """
+    )
+    assert found["first"] == [
+        {"type": "subscribe", "id": "1", "channel": "/leaderboard/a", "view": {"top": 3}},
+        {"type": "subscribe", "id": "2", "channel": "/leaderboard/*"},
+        {"type": "subscribe", "id": "3", "channel": "/leaderboard/b"},
+    ]
+    assert found["unsubscribed"] == [{"type": "unsubscribe", "id": "3"}]
+    assert found["second"] == [
+        {
+            "type": "subscribe",
+            "id": "1",
+            "channel": "/leaderboard/a",
+            "view": {"top": 3, "since": "e1.7"},
+        },
+        {"type": "subscribe", "id": "2", "channel": "/leaderboard/*"},
+    ]
+    assert found["seen"] == [7, 4]
+
+
+def test_an_older_snapshot_is_passed_over_and_another_life_is_not(run: Run) -> None:
+    found = run(
+        """
+        const seen = [];
+        link.subscribe("/leaderboard/a", (event) => seen.push(`${event.epoch}.${event.version}`));
+        world.socket.accept();
+        world.socket.say(
+          data("1", snapshot(5)),
+          data("1", snapshot(4)),
+          data("1", snapshot(5)),                                // the same version, other numbers
+          data("1", snapshot(0, { epoch: "" })),                 // the board has ended
+          data("1", snapshot(1, { epoch: "e2", reset: true })),
+        );
+        return [seen, world.heard("lb:update").length];
+        """
+    )
+    assert found == [["e1.5", "e1.5", ".0", "e2.1"], 4]
+
+
+def test_the_round_is_told_when_it_changes(run: Run) -> None:
+    found = run(
+        """
+        link.subscribe("/leaderboard/a", () => {});
+        world.socket.accept();
+        const round = (state) => ({ round: { number: 1, state, frozen: false } });
+        world.socket.say(
+          data("1", snapshot(1, round("closed"))),
+          data("1", snapshot(2, round("closed"))),
+          data("1", snapshot(3, round("soon"))),
+          data("1", snapshot(4, round("open"))),
+          data("1", snapshot(5, round("open"))),
+        );
+        return world.heard("lb:round").map(([, state]) => state);
+        """
+    )
+    assert found == ["closed", "soon", "open"]
+
+
+def test_a_refused_subscription_is_told_and_a_passing_fault_is_tried_again(run: Run) -> None:
+    found = run(
+        """
+        const errors = [];
+        const heard = (error) => errors.push(error.name);
+        link.subscribe("/leaderboard/a", () => {}, heard);
+        link.subscribe("/leaderboard/b", () => {}, heard);
+        world.socket.accept();
+        world.socket.say(
+          { type: "subscribe_error", id: "1", errors: [{ errorType: "UnauthorizedException" }] },
+          { type: "subscribe_error", id: "2", errors: [{ errorType: "EngineUnavailable" }] },
+        );
+        world.pass(1000);
+        const again = world.socket.said("subscribe").map((frame) => frame.id);
+        world.socket.break();
+        world.pass(1000);
+        world.socket.accept();
+        return { errors, again, later: world.socket.said("subscribe").map((frame) => frame.id) };
+        """
+    )
+    assert found == {
+        "errors": ["UnauthorizedException", "EngineUnavailable"],
+        "again": ["1", "2", "2"],
+        "later": ["2"],
+    }
+
+
+def test_a_page_that_throws_does_not_lose_the_link(run: Run, page: Page, watch: Any) -> None:
+    watch.expected = "the page's own mistake"
+    found = run(
+        """
+        const seen = [];
+        link.subscribe("/leaderboard/a", () => { throw new Error("the page's own mistake"); });
+        link.subscribe("/leaderboard/a", (event) => seen.push(event.version));
+        world.socket.accept();
+        world.socket.say(data("1", snapshot(1)), data("2", snapshot(1)));
+        return [seen, link.state];
+        """
+    )
+    assert found == [[1], "live"]
+    assert len(watch.faults) == 1
+
+
+def test_relay_events_come_as_they_were_published(run: Run) -> None:
+    found = run(
+        """
+        const seen = [];
+        link.subscribe("/default/chat", (event) => seen.push(event));
+        world.socket.accept();
+        world.socket.say(data("1", { type: "hello" }), data("1", null), data("1", [1, "two"]));
+        world.socket.onmessage({ data: "not JSON" });
+        return [seen, world.heard("lb:update").length];
+        """
+    )
+    assert found == [[{"type": "hello"}, None, [1, "two"]], 0]
+
+
+# -- publishing --------------------------------------------------------------------------------------------------------
+
+
+def test_a_publish_is_answered_by_the_server(run: Run) -> None:
+    found = run(
+        """
+        world.socket.accept();
+        const good = settled(link.publish("/leaderboard/a", [{ player: "p", score: 1 }], { results: true }));
+        const bad = settled(link.publish("/leaderboard/a", { player: "p", score: 2 }));
+        world.socket.say(
+          { type: "publish_error", id: "2", errors: [{ errorType: "ScoreOutOfRange", message: "too much" }] },
+          { type: "publish_success", id: "1", successful: [{ identifier: "x", index: 0 }], results: [null] },
+        );
+        return { sent: world.socket.said("publish"), good: await good, bad: await bad };
+        """
+    )
+    assert found["sent"][0] == {
+        "type": "publish",
+        "id": "1",
+        "channel": "/leaderboard/a",
+        "events": ['{"player":"p","score":1}'],
+        "results": True,
+    }
+    assert found["good"][0] == "ok"
+    assert found["good"][1]["results"] == [None]
+    assert found["bad"] == ["error", "ScoreOutOfRange"]
+
+
+def test_a_publish_before_the_link_is_up_waits_for_it(run: Run) -> None:
+    found = run(
+        """
+        link.publish("/leaderboard/a", { player: "p", score: 1 });
+        const early = world.socket.said("publish").length;
+        world.socket.accept();
+        return [early, world.socket.said("publish").length];
+        """
+    )
+    assert found == [0, 1]
+
+
+def test_what_carries_n_is_sent_once_more_and_the_rest_is_owned_up(run: Run) -> None:
+    found = run(
+        """
+        world.socket.accept();
+        const safe = settled(link.publish("/leaderboard/a", [{ player: "p", score: 1, by: "x", n: 1 }]));
+        const unsafe = settled(link.publish("/leaderboard/a", [{ player: "p", score: 2 }]));
+        world.socket.break();
+        world.pass(1000);
+        world.socket.accept();
+        const again = world.socket.said("publish").map((frame) => frame.events[0]);
+        world.socket.break();            // unlucky twice: it is not sent a third time
+        world.pass(1000);
+        world.socket.accept();
+        return { again, third: world.socket.said("publish"), safe: await safe, unsafe: await unsafe };
+        """
+    )
+    assert found == {
+        "again": ['{"player":"p","score":1,"by":"x","n":1}'],
+        "third": [],
+        "safe": ["error", "OutcomeUnknown"],
+        "unsafe": ["error", "OutcomeUnknown"],
+    }
+
+
+def test_a_publish_does_not_wait_for_ever(run: Run) -> None:
+    found = run(
+        """
+        const unsent = settled(link.publish("/leaderboard/a", { player: "p", score: 1 }));
+        world.pass(12_000);
+        world.socket.accept();
+        const unanswered = settled(link.publish("/leaderboard/a", { player: "p", score: 1 }));
+        world.pass(31_000);
+        return [await unsent, await unanswered];
+        """
+    )
+    assert found == [["error", "OutcomeUnknown"], ["error", "OutcomeUnknown"]]
+
+
+def test_a_publish_without_a_link_says_that_it_was_not_sent(run: Run) -> None:
+    assert run(
+        """
+        const unsent = settled(link.publish("/leaderboard/a", { player: "p", score: 1 }));
+        world.pass(31_000);
+        return await unsent;
+        """
+    ) == ["error", "LinkLost"]
+
+
+def test_closing_ends_everything(run: Run) -> None:
+    found = run(
+        """
+        link.subscribe("/leaderboard/a", () => {});
+        world.socket.accept();
+        const publish = settled(link.publish("/leaderboard/a", { player: "p", score: 1 }));
+        link.close();
+        world.pass(3_600_000);
+        return [world.socket.closed, world.sockets.length, world.timers.size, link.state, await publish];
+        """
+    )
+    assert found == [True, 1, 0, "closed", ["error", "LinkClosed"]]

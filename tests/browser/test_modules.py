@@ -1,0 +1,141 @@
+"""The small modules beside the link and the board: movement, words, announcements."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from leaderboard import templating
+from tests.browser.conftest import Site
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def run(site: Site, page: Page) -> Run:
+    """Evaluate a function in a page that can import the modules."""
+    page.goto(site.url)
+    return page.evaluate
+
+
+MOVEMENT = """
+const { Movement } = await import("/static/js/movement.js");
+const movement = new Movement();
+const rows = (...players) => players.map((player, index) => ({ player, position: index + 1 }));
+"""
+
+
+def test_movement_compares_with_five_seconds_ago(run: Run) -> None:
+    found = run(
+        f"""async () => {{ {MOVEMENT}
+          movement.note(0, rows("a", "b", "c"));
+          movement.note(2000, rows("c", "a", "b"));
+          movement.note(4000, rows("a", "c", "b"));
+          const c = [4000, 5000, 7000, 9000, 60_000].map((now) => movement.of("c", 2, now));
+          return {{ c, stranger: movement.of("x", 1, 4000) }};
+        }}"""
+    )
+    # From third at 0 s and first at 2 s; at 9 s it has been second for five seconds.
+    assert found == {"c": [1, 1, -1, 0, 0], "stranger": 0}
+
+
+def test_movement_keeps_the_last_frame_before_a_silence(run: Run) -> None:
+    assert (
+        run(
+            f"""async () => {{ {MOVEMENT}
+          movement.note(0, rows("a", "b"));
+          movement.note(100, rows("b", "a"));
+          return movement.of("b", 1, 5200);
+        }}"""
+        )
+        == 0
+    )
+
+
+def test_movement_remembers_little_and_forgets_another_life(run: Run) -> None:
+    found = run(
+        f"""async () => {{ {MOVEMENT}
+          for (let time = 0; time < 60_000; time += 16) movement.note(time, rows("a", "b"));
+          movement.note(60_000, rows("b", "a"));
+          const before = movement.of("b", 1, 60_000);
+          movement.forget();
+          return [before, movement.of("b", 1, 60_000)];
+        }}"""
+    )
+    assert found == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("locale", "number", "signed", "ordinals"),
+    [
+        ("en", "1,313.5", "+25", "1st 2nd 3rd 11th 22nd 113th"),
+        ("de", "1.313,5", "+25", "1st 2nd 3rd 11th 22nd 113th"),
+        ("xx", "1,313.5", "+25", "1st 2nd 3rd 11th 22nd 113th"),
+    ],
+)
+def test_words_are_english_and_numbers_are_the_readers(
+    run: Run, locale: str, number: str, signed: str, ordinals: str
+) -> None:
+    found = run(
+        """async (locale) => {
+          const { Words } = await import("/static/js/strings.js");
+          const words = new Words(locale);
+          const ordinals = [1, 2, 3, 11, 22, 113].map((rank) => words.ordinal(rank)).join(" ");
+          const clocks = [24_000, 61_001, -5].map((ms) => words.clock(ms));
+          return [words.number(1313.5), words.signed(25), ordinals, ...clocks];
+        }""",
+        locale,
+    )
+    assert found == [number, signed, ordinals, "0:24", "1:02", "0:00"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Hedy Lamarr",
+        "ken",
+        "王小明",
+        "محمد الخوارزمي",
+        "👩‍👩‍👧 Family",
+        "🇨🇭 Swiss",
+        "👍🏽",
+        "é́clair",
+        "<b>",
+        "ß",
+        "1 2",
+        "",
+    ],
+)
+def test_faces_are_the_same_from_server_and_script(run: Run, name: str) -> None:
+    found = run(
+        """async (name) => {
+          const { hue, initials } = await import("/static/js/board.js");
+          return [hue(name), initials(name)];
+        }""",
+        name,
+    )
+    assert found == [templating.hue(name), templating.initials(name)]
+
+
+def test_at_most_one_announcement_in_five_seconds_and_the_last_wins(run: Run, page: Page) -> None:
+    page.clock.install()
+    found = run(
+        """async () => {
+          const { Announcer } = await import("/static/js/announcer.js");
+          const element = document.createElement("p");
+          window.element = element;
+          const announcer = new Announcer(element);
+          for (const message of ["one", "two", "three"]) announcer.say(message);
+          return element.textContent;
+        }"""
+    )
+    assert found == "one"
+    page.clock.fast_forward(4900)
+    assert page.evaluate("element.textContent") == "one"
+    page.clock.fast_forward(200)
+    assert page.evaluate("element.textContent") == "three"
+    page.clock.fast_forward(6000)
+    assert page.evaluate("element.textContent") == "three"
