@@ -28,6 +28,7 @@ from leaderboard.settings import MAX_TOP, Namespace, Settings
 
 BOARDS_PER_PAGE: Final = 24
 THEMES: Final = ("auto", "light", "dark")
+DEFAULT_PORT: Final = Settings.model_fields["port"].default
 
 
 class Tile(Struct, frozen=True):
@@ -83,9 +84,9 @@ async def home(request: Request) -> HTMLResponse:
         "home.html",
         base=base,
         socket=base.replace("http", "ws", 1),
-        curl=_curl(base),
         viewer_key=settings.viewer_key,
         sample=_SAMPLE,
+        **_to_try(request),
     )
 
 
@@ -155,6 +156,7 @@ async def board(request: Request, channel: str) -> HTMLResponse:
         rows=lines(reading.windows[view]),
         watching=broker.watching(path),
         **known,
+        **_to_try(request, path),
     )
 
 
@@ -190,7 +192,7 @@ _MESSAGES = {
 async def _boards(request: Request, after: str) -> dict[str, Any]:
     broker: Broker = request.app.state.broker
     auth: Authenticator = request.app.state.auth
-    known = {"here": "boards", "curl": _curl(base_url(request)), "after": after}
+    known = {"here": "boards", "after": after, **_to_try(request)}
     if auth.viewer() is None:
         return {**known, "public": False, "tiles": [], "following": ""}
     found = await broker.boards(channels.EVERYTHING, after, BOARDS_PER_PAGE + 1)
@@ -280,11 +282,23 @@ def base_url(request: Request) -> str:
     return settings.public_url or str(request.base_url).rstrip("/")
 
 
-def _curl(base: str) -> str:
+def _to_try(request: Request, channel: str = "") -> dict[str, Any]:
+    """Commands that work here as they stand, given LEADERBOARD_KEY; on a channel of the first board namespace."""
+    settings: Settings = request.app.state.settings
+    if not channel:
+        names = settings.namespaces
+        channel = f"/{next((name for name in names if names[name].kind == 'board'), next(iter(names)))}/demo"
+    base = base_url(request)
+    to = "" if base == f"http://127.0.0.1:{DEFAULT_PORT}" else f" --url {base}"
     event = r"{\"player\":\"ann\",\"score\":120}"
-    return (
-        f"curl {base}/event \\\n"
-        '  -H "x-api-key: $LEADERBOARD_KEY" \\\n'
-        """  -d '{"channel": "/leaderboard/arcade",\n"""
-        f"""       "events": ["{event}"]}}'"""
-    )
+    return {
+        "example": channel,
+        "simulate": f"leaderboard simulate {channel}{to}",
+        "watch": f"leaderboard watch {channel}{to}",
+        "curl": (
+            f"curl {base}/event \\\n"
+            '  -H "x-api-key: $LEADERBOARD_KEY" \\\n'
+            f"""  -d '{{"channel": "{channel}",\n"""
+            f"""       "events": ["{event}"]}}'"""
+        ),
+    }
