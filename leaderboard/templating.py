@@ -91,14 +91,18 @@ def hue(player: str) -> int:
 def initials(name: str) -> str:
     """One or two letters for a face: of the first and the last word, an emoji family counting as one letter.
 
+    One is enough where it is as wide as two.
+
     >>> initials("Hedy Lamarr"), initials("ken"), initials("👩\\u200d👧 Mum")
     ('HL', 'K', '👩\\u200d👧')
     """
     words = name.split()
     ends = words if len(words) < 2 else [words[0], words[-1]]
     letters = [_grapheme(word) for word in ends]
-    whole = all(letter[0].isalnum() for letter in letters)
-    return ("".join(letters) if whole else letters[0]).upper()
+    both = all(
+        each[0].isalnum() and unicodedata.east_asian_width(each[0]) not in "WF" for each in letters
+    )
+    return ("".join(letters) if both else letters[0]).upper()
 
 
 def _grapheme(word: str) -> str:

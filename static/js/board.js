@@ -340,6 +340,10 @@ function put(element, name, value) {
 
 const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 
+// As wide as two Latin letters: one of them fills a face.
+const wide = /^[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Hangul}]/u;
+const letter = /^[\p{L}\p{N}]/u;
+
 /**
  * One or two letters for a face: of the first and the last word, as readers see letters, an emoji family being one.
  * @param {string} name
@@ -348,8 +352,8 @@ export function initials(name) {
   const words = name.split(/\s+/u).filter(Boolean);
   const ends = words.length > 1 ? [words[0], words[words.length - 1]] : words;
   const letters = ends.map((word) => [...graphemes.segment(word)][0]?.segment ?? "");
-  // Two emoji do not fit into the circle, and one is enough.
-  return (letters.every((letter) => /^[\p{L}\p{N}]/u.test(letter)) ? letters.join("") : letters[0] ?? "").toUpperCase();
+  const both = letters.every((each) => letter.test(each) && !wide.test(each));
+  return (both ? letters.join("") : letters[0] ?? "").toUpperCase();
 }
 
 /** A colour of its own for each player, the same on every screen (FNV-1a over the id). @param {string} player */

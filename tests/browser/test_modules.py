@@ -98,6 +98,8 @@ def test_words_are_english_and_numbers_are_the_readers(
         "Hedy Lamarr",
         "ken",
         "王小明",
+        "鈴木 陽菜",
+        "김 민준",
         "محمد الخوارزمي",
         "👩‍👩‍👧 Family",
         "🇨🇭 Swiss",
