@@ -71,8 +71,8 @@ class Retries:
             window = self._open(key)
         if n > window.highest:
             shift = n - window.highest
-            # The old highest becomes one of those below, unless this is the window's first.
-            known = (window.below << 1 | 1) if window.highest else 0
+            # The old highest becomes one of those below: a new window's is 0, which nobody sends.
+            known = window.below << 1 | 1
             window.below = known << (shift - 1) & (1 << WIDTH) - 1 if shift <= WIDTH else 0
             window.highest = n
         else:
