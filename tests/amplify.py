@@ -25,6 +25,8 @@ APPLICATION = Path(__file__).parent / "interop" / "application.js"
 PATIENCE = 20.0
 """Seconds after which what is waited for is not coming: Amplify itself waits for up to ten before it comes back."""
 LONGEST_LINE = 16 * 1024**2
+WEBSOCKET = 'import { WebSocket } from "ws"; globalThis.WebSocket ??= WebSocket;\n'
+"""What a program needs in front on Node.js before 22."""
 
 
 class Rejected(Exception):
@@ -217,3 +219,28 @@ async def application(environment: Mapping[str, str]) -> AsyncIterator[Applicati
             process.kill()
             await process.wait()
         await listener
+
+
+async def line_of(program: str, wanted: str) -> str:
+    """The first line with this text in it that a program on Amplify prints; raises `EOFError` if none is to come."""
+    needs("node_modules")
+    process = await asyncio.create_subprocess_exec(
+        *(needs("node"), "--input-type=module", "-"),
+        cwd=APPLICATION.parent,
+        stdin=PIPE,
+        stdout=PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(f"{WEBSOCKET}{program}".encode())
+    process.stdin.close()
+    try:
+        async with asyncio.timeout(PATIENCE):
+            async for line in process.stdout:
+                if wanted in line.decode():
+                    return line.decode()
+        raise EOFError(wanted)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()

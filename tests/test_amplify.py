@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -16,8 +17,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from leaderboard import serving
 from leaderboard.messages import MAX_EVENT_BYTES
-from tests.amplify import Application, Rejected, application
+from tests.amplify import Application, Rejected, application, line_of
 from tests.appsync import eventually
+from tests.checkout import ROOT
 from tests.conftest import ADMIN, SCOREKEEPER, VIEWER, Server, Start, running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -412,6 +414,18 @@ async def test_an_application_can_be_pointed_here_by_its_amplify_outputs(
     assert await app.post(board, score("ann", 12)) is None
     subscription = await (await app.connect(board)).subscribe()
     assert ranking(await subscription.event()) == [(1, "ann", 12)]
+
+
+async def test_the_readmes_set_up_runs_as_written(start: Start) -> None:
+    blocks = re.findall(r"```js\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    (program,) = (block for block in blocks if '"aws-amplify"' in block)
+    for written, here in (
+        ("127.0.0.1:8000", f"127.0.0.1:{(await start()).port}"),
+        ("da2-…", ADMIN),
+    ):
+        assert written in program
+        program = program.replace(written, here)
+    assert "120" in await line_of(program, "ann")
 
 
 # -- the life of a connection ------------------------------------------------------------------------------------------
