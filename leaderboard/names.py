@@ -5,39 +5,44 @@ Not a censor: this keeps a name from hiding, reversing or overflowing what stand
 
 from __future__ import annotations
 
-import re
 import unicodedata
+from collections.abc import Iterable, Iterator
 
 MAX_NAME = 64
 """Characters of a name after cleaning: two projector columns of the widest script."""
+MAX_MARKS = 5
+"""Marks on one letter: no living script stacks more; what is beyond only climbs into the rows around."""
 
 # Cc control, Cf format (bidi overrides, zero-width space, BOM, tags), Cs lone surrogates, Co private use,
 # Cn unassigned, Zl/Zp line and paragraph separators.
 _DROPPED = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+# Letters and marks that show nothing: the grapheme joiner, the fillers of Hangul, vowels and selectors of Khmer and
+# Mongolian that are there for encoders only.
+_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f")
+_BLANK = "\u2800"  # the Braille pattern without dots: a space by another name
 _JOINERS = "\u200c\u200d"
-_SPACES = re.compile(r"\s+")
+_MARKS = ("Mn", "Me")
+_KEYCAPS = "0123456789#*"
 
 
 def clean_name(text: str) -> str:
     """NFKC, without control, bidi-override or zero-width characters, inner spaces collapsed; may come out empty.
 
     The two joiners stay where they join: emoji families, Persian and Indic scripts are spelled with them. Next to ASCII
-    or a space they could only hide, so there they go.
+    or a space they could only hide, so there they go. Marks stay where they mark: behind a letter, and not too many.
+    Cleaning a clean name changes nothing.
 
     >>> clean_name("  Ada\\u202e \\u200b Lovelace ")
     'Ada Lovelace'
     >>> len(clean_name("👩\\u200d👧"))
     3
     """
-    normal = unicodedata.normalize("NFKC", text)
-    kept: list[str] = []
-    for index, char in enumerate(normal):
-        if char in _JOINERS:
-            if kept and _joins(kept[-1]) and _joins(normal[index + 1 : index + 2]):
-                kept.append(char)
-        elif char in "\t\n\r" or unicodedata.category(char) not in _DROPPED:
-            kept.append(char)
-    return _SPACES.sub(" ", "".join(kept)).strip()
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split())
+    normal = unicodedata.normalize("NFKC", text).replace(_BLANK, " ")
+    kept = "".join(_joined(list(_marked(filter(_may_stand, normal)))))
+    # Once more: what stood between a letter and its mark may be gone.
+    return unicodedata.normalize("NFC", " ".join(kept.split()))
 
 
 def is_printable_id(text: str) -> bool:
@@ -47,5 +52,46 @@ def is_printable_id(text: str) -> bool:
     )
 
 
+def _may_stand(char: str) -> bool:
+    """Whether a character may stand in a name at all."""
+    if char in _JOINERS or char in "\t\n\r":
+        return True
+    return unicodedata.category(char) not in _DROPPED and char not in _INVISIBLE
+
+
+def _marked(chars: Iterable[str]) -> Iterator[str]:
+    """Without the marks that stand on nothing, are too many, or select a form of what has only one."""
+    before, begun, marks = "", False, 0
+    for char in chars:
+        if unicodedata.category(char) in _MARKS:
+            if not begun or marks == MAX_MARKS or (_selects(char) and not _has_forms(before)):
+                continue
+            marks += 1
+        elif char not in _JOINERS:
+            marks = 0
+            begun = begun or not char.isspace()
+        before = char
+        yield char
+
+
+def _joined(chars: list[str]) -> Iterator[str]:
+    """Without the joiners that have nothing to join."""
+    before = ""
+    for char, after in zip(chars, [*chars, ""][1:], strict=True):
+        if char in _JOINERS and not (_joins(before) and _joins(after)):
+            continue
+        before = char
+        yield char
+
+
+def _selects(char: str) -> bool:
+    """Whether it is a variation selector: one form of an emoji, or of a Chinese character."""
+    return "\ufe00" <= char <= "\ufe0f" or "\U000e0100" <= char <= "\U000e01ef"
+
+
+def _has_forms(char: str) -> bool:
+    return char in _KEYCAPS if char.isascii() else _joins(char) and not _selects(char)
+
+
 def _joins(char: str) -> bool:
-    return bool(char) and ord(char) > 0x7F and not char.isspace() and char not in _JOINERS
+    return not (char.isascii() or char.isspace() or char in _JOINERS)
