@@ -91,7 +91,7 @@ def wildcards_over(path: str) -> Iterator[str]:
 
 def _quoted(text: str) -> str:
     """What the client sent, short enough to send back."""
-    return ascii(text if len(text) <= 60 else text[:60] + "…")
+    return ascii(text if len(text) <= 60 else text[:60] + "...")
 
 
 def _why(text: str) -> str:
