@@ -35,6 +35,7 @@ MAX_EVENT_BYTES = 240 * 1024
 MAX_META_BYTES = 1024
 MAX_PLAYER = 128
 MAX_N = 2**53 - 1
+MAX_REASON = 200
 
 _ID = r"\A[a-zA-Z0-9\-_+]{1,128}\Z"  # not `$`, which would let a line feed in at the end
 Id = Annotated[str, Meta(pattern=_ID)]
@@ -179,9 +180,11 @@ def _reason(error: Exception) -> str:
     if isinstance(error, UnicodeError):
         return "text that is not valid Unicode"
     text = str(error)
-    if "truncated" in text:
+    if text == "Input data was truncated":
         return "JSON is incomplete, or has a lone surrogate"
-    return text.replace("`$.", "`").replace(" - at `$`", "")
+    text = text.replace("`$.", "`").replace(" - at `$`", "")
+    # It may quote the sender, who must not make the server echo megabytes.
+    return text if len(text) <= MAX_REASON else text[:MAX_REASON] + "..."
 
 
 def check_events(events: Sequence[str]) -> None:
@@ -208,7 +211,7 @@ class _BoardEvent(Struct):
     meta: dict[str, Any] | None = None
     by: Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_\-]{0,32}\Z")] = ""
     n: Annotated[int, Meta(ge=1, le=MAX_N)] | None = None
-    round: Annotated[int, Meta(ge=1)] | None = None
+    round: Annotated[int, Meta(ge=1, le=MAX_N)] | None = None
 
 
 _board_event = msgspec.json.Decoder(_BoardEvent)
