@@ -81,11 +81,15 @@ class Authenticator:
             raise ConfigError(f"{name}.channels: {error.message}") from None
         self._keys[digest] = Grant(id=name, role=role, channels=covered)
 
-    def authenticate(self, credentials: Mapping[str, str] | None) -> Grant:
-        """The grant behind a credential; raises `Unauthorized`. Member names are compared without case."""
-        if credentials:
-            for name, value in credentials.items():
-                if name.lower() == "x-api-key" and (grant := self._by_key(value)) is not None:
+    def authenticate(self, credentials: Mapping[str, object] | None) -> Grant:
+        """The grant behind a credential; raises `Unauthorized`.
+
+        Member names are compared without case; values that are no strings are passed over.
+        """
+        for name, value in (credentials or {}).items():
+            if name.lower() == "x-api-key" and isinstance(value, str):
+                grant = self._by_key(value)
+                if grant is not None:
                     return grant
         raise Unauthorized
 
