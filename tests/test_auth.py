@@ -122,8 +122,10 @@ def test_without_a_viewer_key_nobody_views_in_public() -> None:
         ),
         (
             {"api_keys": (ApiKey(key=SecretStr("da2-key-1"), channels=("/a", "/b*")),)},
-            "api_keys.0.channels: '/b*' is not a channel: "
-            + "a wildcard is allowed only as the last segment, below a namespace, of a subscription",
+            (
+                "api_keys.0.channels: '/b*' is not a channel: "
+                "a wildcard is allowed only as the last segment, below a namespace, of a subscription"
+            ),
         ),
     ],
     ids=["viewer key", "two keys", "pattern"],
