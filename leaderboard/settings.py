@@ -9,6 +9,7 @@ two, and AppSync's quotas as default limits.
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import re
 import tomllib
@@ -33,6 +34,7 @@ from pydantic_settings import (
     EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 
 MAX_SCORE = 2.0**53 - 1
@@ -40,6 +42,7 @@ MAX_SCORE = 2.0**53 - 1
 MAX_TOP = 100
 MAX_OF = 100
 MAX_RADIUS = 50
+MIN_KEY = 8
 
 DEFAULT_FILE = "leaderboard.toml"
 PREFIX = "LEADERBOARD_"
@@ -67,17 +70,24 @@ Bound = Annotated[float, Field(ge=-MAX_SCORE, le=MAX_SCORE, allow_inf_nan=False)
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class ApiKey(_Table):
     """One API key: who holds it may do what its role may, on the channels that its patterns cover."""
 
-    key: SecretStr = Field(description="The key itself, opaque to clients.", min_length=8)
+    key: SecretStr = Field(description="The key itself, opaque to clients.")
     role: RoleName = Field("viewer", description="viewer | scorekeeper | host | admin.")
     channels: tuple[str, ...] = Field(
         ("/*",), min_length=1, description='Channels that it covers; `"/*"` is every channel.'
     )
+
+    @field_validator("key")
+    @classmethod
+    def _long_enough(cls, value: SecretStr) -> SecretStr:
+        if len(value.get_secret_value()) < MIN_KEY:
+            raise ValueError(f"a key has at least {MIN_KEY} characters")
+        return value
 
 
 class Limits(_Table):
@@ -180,7 +190,11 @@ class Settings(BaseSettings):
     """Everything that can be configured. Built from explicit values only; `load` reads the sources."""
 
     model_config = SettingsConfigDict(
-        extra="forbid", frozen=True, env_prefix=PREFIX, env_nested_delimiter="__"
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,  # a key may stand there
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
     )
 
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 lets phones in.")
@@ -269,7 +283,9 @@ def load(
     sources: dict[str, str] = {}
     for source, values in layers:
         _merge(merged, values)
-        sources.update(dict.fromkeys(_dotted(values), source))
+        for name in _dotted(values):
+            sources.pop(name, None)  # the order tells who had the last word
+            sources[name] = source
     try:
         return Loaded(Settings(**merged), sources)
     except ValidationError as error:
@@ -304,16 +320,24 @@ def render(value: object) -> str:
         case bool():
             return str(value).lower()
         case ByteSize():
-            return f'"{value.human_readable().replace(".0", "")}"'
+            return _render_size(value)
         case tuple():
             return "[" + ", ".join(render(item) for item in value) + "]"
         case float() if value.is_integer():
             return str(int(value))
         case str():
-            return f'"{value}"'
+            return json.dumps(value, ensure_ascii=False)  # TOML has JSON's escapes
         case None:
             return "unset"
     return str(value)
+
+
+def _render_size(size: int) -> str:
+    """With the largest unit of which it has at most one decimal, so that nothing is rounded off."""
+    for unit, bytes_ in (("GiB", 1024**3), ("MiB", 1024**2), ("KiB", 1024)):
+        if size >= bytes_ and size * 10 % bytes_ == 0:
+            return f'"{str(size / bytes_).removesuffix(".0")}{unit}"'
+    return str(int(size))
 
 
 def _read_toml(file: Path) -> dict[str, Any]:
@@ -328,8 +352,9 @@ def _read_toml(file: Path) -> dict[str, Any]:
 def _read_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     given = {key: value for key, value in environ.items() if key.upper().startswith(PREFIX)}
     for key in given:
-        name = key[len(PREFIX) :].lower().partition("__")[0]
-        if name not in Settings.model_fields and name not in NOT_SETTINGS:
+        name, below, _ = key[len(PREFIX) :].lower().partition("__")
+        known = name in _NESTED if below else name in Settings.model_fields or name in NOT_SETTINGS
+        if not known:
             hint = _nearest(name, [*Settings.model_fields, *NOT_SETTINGS])
             raise ConfigError(
                 f"environment: {key} is no setting{hint and f'; did you mean {PREFIX}{hint.upper()}?'}"
@@ -338,8 +363,11 @@ def _read_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     source.env_vars = {key.lower(): value for key, value in given.items()}
     try:
         return source()
-    except Exception as error:  # pydantic-settings wraps what its JSON parser raised
-        raise ConfigError(f"environment: {error}") from None
+    except (
+        SettingsError
+    ) as error:  # what its JSON parser raised: `error parsing value for field "…" from source "…"`
+        field = str(error).partition(" from source")[0]
+        raise ConfigError(f"environment: {field}: lists and tables are JSON there") from None
 
 
 def _merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:
@@ -355,7 +383,7 @@ def _merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:
 def _dotted(values: Mapping[str, Any], prefix: str = "") -> list[str]:
     names: list[str] = []
     for key, value in values.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and value:
             names += _dotted(value, f"{prefix}{key}.")
         else:
             names.append(f"{prefix}{key}")
@@ -371,22 +399,25 @@ def _explain(error: ValidationError, sources: Mapping[str, str]) -> str:
     for item in error.errors(include_input=False, include_url=False):
         path = [str(part) for part in item["loc"]]
         name = ".".join(path)
-        source = next(
-            (
-                found
-                for dotted, found in sources.items()
-                if f"{dotted}.".startswith(f"{name}.") or f"{name}.".startswith(f"{dotted}.")
-            ),
-            "configuration",
-        )
+        source = _source(name, sources)
         if item["type"] == "extra_forbidden":
             hint = _nearest(path[-1], _siblings(path))
             parent = "".join(f"{part}." for part in path[:-1])
             text = f"no such setting{hint and f'; did you mean {parent}{hint}?'}"
         else:
-            text = item["msg"]
+            text = item["msg"].removeprefix("Value error, ")
         lines.append(f"{source}: {name}: {text}")
     return "\n".join(lines)
+
+
+def _source(name: str, sources: Mapping[str, str]) -> str:
+    """Where a value came from, or else the last of what is above or below it: the last had its way."""
+    near = [
+        found
+        for dotted, found in sources.items()
+        if f"{dotted}.".startswith(f"{name}.") or f"{name}.".startswith(f"{dotted}.")
+    ]
+    return sources.get(name) or (near[-1] if near else "configuration")
 
 
 def _siblings(path: list[str]) -> list[str]:
