@@ -17,7 +17,7 @@ import { Words } from "./strings.js";
 const SLIDE = { duration: 320, easing: "cubic-bezier(.2,.8,.2,1)", fill: "backwards" };
 /** @type {KeyframeAnimationOptions} */
 const ENTER = { duration: 160, easing: "ease-out", fill: "backwards" };
-const DELTA_MS = 1200;
+const FADE = /** @type {const} */ ({ duration: 1200, fill: "both" });
 const HUES = 8;
 
 /**
@@ -137,7 +137,9 @@ export class Board {
         line = Line.make(entry.player);
         this.#lines.set(entry.player, line);
       }
-      line.write(entry, above, this.#words, this.#better, entry.player === this.#own, moving);
+      // Of a hundred rows a screen shows a few; nobody sees the others move or fade.
+      const seen = inSight(before.get(line)?.top);
+      line.write(entry, above, this.#words, this.#better, entry.player === this.#own, seen);
       order.push(line);
       above = entry;
     }
@@ -149,7 +151,10 @@ export class Board {
     const moved = order.filter((line, slot) => before.has(line) && before.get(line)?.slot !== slot);
     for (const line of moved) line.still();
     const tops = moved.map((line) => line.element.getBoundingClientRect().top);
-    moved.forEach((line, index) => line.slide((before.get(line)?.top ?? 0) - tops[index]));
+    moved.forEach((line, index) => {
+      const from = before.get(line)?.top ?? 0;
+      if (inSight(from) || inSight(tops[index])) line.slide(from - tops[index]);
+    });
     for (const line of order) if (!before.has(line)) line.enter();
   }
 
@@ -187,6 +192,8 @@ class Line {
   #score = NaN;
   #fade = 0;
   /** @type {Animation | undefined} */
+  #fading;
+  /** @type {Animation | undefined} */
   #motion;
 
   /** @param {HTMLTableRowElement} element */
@@ -223,9 +230,9 @@ class Line {
    * @param {Words} words
    * @param {number} better  1 if more is better, else -1
    * @param {boolean} own
-   * @param {boolean} moving
+   * @param {boolean} seen
    */
-  write(entry, above, words, better, own, moving) {
+  write(entry, above, words, better, own, seen) {
     const { rank, score } = this.cells;
     const next = above !== undefined && entry.position === above.position + 1;
     const tied = next && entry.score === above.score;
@@ -245,7 +252,7 @@ class Line {
     }
     text(score, words.number(entry.score));
     const change = entry.score - this.#score;
-    if (change) this.#change(words.signed(change), change * better > 0, moving);
+    if (change) this.#change(words.signed(change), change * better > 0, seen);
     this.#score = entry.score;
     this.position = entry.position;
   }
@@ -254,18 +261,19 @@ class Line {
    * Shows what the score has just gained or lost, for a moment.
    * @param {string} amount
    * @param {boolean} gain
-   * @param {boolean} moving
+   * @param {boolean} seen
    */
-  #change(amount, gain, moving) {
+  #change(amount, gain, seen) {
     const { delta } = this.cells;
     text(delta, amount);
     put(delta, "data-way", gain ? "up" : "down");
-    if (moving) delta.animate({ opacity: [1, 1, 0], offset: [0, 0.6, 1] }, { duration: DELTA_MS, fill: "both" });
+    this.#fading?.cancel();
+    if (seen) this.#fading = delta.animate({ opacity: [1, 1, 0], offset: [0, 0.6, 1] }, FADE);
     clearTimeout(this.#fade);
     this.#fade = setTimeout(() => {
       text(delta, "");
-      for (const animation of delta.getAnimations()) animation.cancel();
-    }, DELTA_MS);
+      this.#fading?.cancel();
+    }, FADE.duration);
   }
 
   /**
@@ -326,6 +334,11 @@ function make(tag, attributes, ...children) {
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
   element.append(...children);
   return element;
+}
+
+/** Whether a row with this top is on the screen, or nearly. @param {number | undefined} top */
+function inSight(top = Infinity) {
+  return top > -100 && top < innerHeight;
 }
 
 /** @param {Element} element @param {string} value */

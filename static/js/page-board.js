@@ -49,9 +49,9 @@ function badge(state) {
   const time = link.lastKnown === null ? "" : words.time(link.lastKnown);
   const { say } = words;
   const texts = { ...say, offline: say.offline(time), closed: say.offline(time) };
-  const badge = element("link");
-  badge.dataset.state = state;
-  badge.textContent = texts[state];
+  const shown = element("link");
+  shown.dataset.state = state;
+  shown.textContent = texts[state];
   card.classList.toggle("away", state === "offline" || state === "refused");
 }
 
@@ -125,7 +125,7 @@ function showPlace(snapshot) {
   const shown = element("own-place");
   shown.hidden = false;
   if (!row) {
-    shown.textContent = `${around}: ${words.say.notPlaced}`;
+    shown.textContent = words.say.notPlaced(around);
     return;
   }
   const place = words.say.place(row.name || row.player, words.ordinal(row.rank), words.number(snapshot.total));

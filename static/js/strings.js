@@ -16,7 +16,7 @@
  * @property {string} tied
  * @property {(name: string, place: string, total: string) => string} place
  * @property {(points: string, count: number, place: string) => string} gap
- * @property {string} notPlaced
+ * @property {(name: string) => string} notPlaced
  * @property {(number: string) => string} round
  * @property {string} roundSoon
  * @property {string} roundOver
@@ -43,9 +43,10 @@ const DICTIONARIES = {
     up: (places) => `up ${places}`,
     down: (places) => `down ${places}`,
     tied: "Same score as the row above, reached later",
-    place: (name, place, total) => `${name} is ${place} of ${total}`,
+    // A name may run the other way; isolated, it leaves the sentence around it in order.
+    place: (name, place, total) => `\u2068${name}\u2069 is ${place} of ${total}`,
     gap: (points, count, place) => `${points} ${englishPlural.select(count) === "one" ? "point" : "points"} to ${place}`,
-    notPlaced: "not on this board yet",
+    notPlaced: (name) => `\u2068${name}\u2069 is not on this board yet`,
     round: (number) => `Round ${number}`,
     roundSoon: "Starts in",
     roundOver: "Round over",

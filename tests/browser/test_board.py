@@ -141,11 +141,11 @@ def test_a_named_player_is_shown_wherever_it_stands(site: Site, page: Page, chan
     assert page.evaluate(PLAYERS)[-5:] == ["p18", "p19", "p20", "p21", "p22"]
     expect(page.locator("tr.apart")).to_have_attribute("data-player", "p18")
     expect(page.locator("#own-place")).to_have_text(
-        "Hedy Lamarr 20 is 20th of 30 · 10 points to 19th"
+        "\u2068Hedy Lamarr 20\u2069 is 20th of 30 · 10 points to 19th"
     )
     site.publish(channel, {"player": "p20", "score": 5000})
-    expect(page.locator("#own-place")).to_have_text("Hedy Lamarr 20 is 1st of 30")
-    expect(page.get_by_role("status")).to_have_text("Hedy Lamarr 20 is 1st of 30")
+    expect(page.locator("#own-place")).to_have_text("\u2068Hedy Lamarr 20\u2069 is 1st of 30")
+    expect(page.get_by_role("status")).to_have_text("\u2068Hedy Lamarr 20\u2069 is 1st of 30")
     assert page.evaluate(PLAYERS)[0] == "p20"
     assert len(page.evaluate(PLAYERS)) == 10
 
@@ -282,6 +282,42 @@ def test_reduced_motion_moves_at_once(site: Site, browser: Browser, channel: str
     )
     assert moving == 0
     context.close()
+
+
+def test_what_happened_in_a_hidden_tab_is_not_played_back(
+    site: Site, page: Page, channel: str
+) -> None:
+    site.fill(channel)
+    open_still(page, site, channel)
+    moving = page.evaluate(
+        """async () => {
+          const { Board } = await import("/static/js/board.js");
+          let hidden = false;
+          Object.defineProperty(document, "hidden", { get: () => hidden });
+          const show = (value) => {
+            hidden = value;
+            document.dispatchEvent(new Event("visibilitychange"));
+          };
+          let drawn = () => {};
+          const table = document.querySelector("table");
+          const board = new Board(table, { onDraw: () => drawn() });
+          const players = [...table.tBodies[0].rows].map((row) => row.dataset.player);
+          let version = 0;
+          const reverse = async () => {
+            const rows = players.reverse().map((player, index) =>
+              ({ player, rank: index + 1, position: index + 1, score: 0 }));
+            const round = { number: 1, state: "open", frozen: false };
+            const done = new Promise((resolve) => (drawn = resolve));
+            board.draw({ type: "snapshot", channel: "", epoch: "e", version: ++version, round, total: 10, rows });
+            await done;
+            return [...table.tBodies[0].rows].filter((row) => row.getAnimations().length).length;
+          };
+          show(true);
+          show(false);
+          return [await reverse(), await reverse()];
+        }"""
+    )
+    assert moving == [0, 10]
 
 
 # -- the link ----------------------------------------------------------------------------------------------------------
