@@ -1,0 +1,248 @@
+"""What `watch` shows: a board that fills the terminal and moves, or a line per snapshot where there is no terminal.
+
+Names come from strangers. Each is cleaned of what could steer a terminal and becomes `Text`, which rich never reads as
+markup. Nor does anything depend on how wide a terminal draws them, on which no two agree for half of the world's
+scripts: every cell is placed by its column, and no line is padded or may wrap.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console, ConsoleDimensions
+from rich.control import Control
+from rich.segment import ControlType
+from rich.text import Text
+
+from leaderboard import channels
+from leaderboard.client import Client, Row, Snapshot, Snapshots, State
+from leaderboard.movement import Movement
+from leaderboard.names import clean_name
+from leaderboard.settings import MAX_TOP
+
+TICK = 0.25
+"""Seconds after which the table is drawn anew without news: arrows fade, the window is resized, the link goes."""
+CHROME = 5
+"""Lines of the screen that are no rows: title, empty, headings; empty, footer."""
+WIDTH = 72
+"""Columns beyond which the table does not grow: the eye must find the score that belongs to a name."""
+RANK, MOVE, PLAYER = 6, 8, 13
+"""Columns of the table: where ranks end, and where arrows and names begin. Scores end at the right edge."""
+
+_STATES = {
+    State.CONNECTING: ("○ Connecting", "yellow"),
+    State.LIVE: ("● Live", "green"),
+    State.RECONNECTING: ("○ Reconnecting", "yellow"),
+    State.OFFLINE: ("○ Offline, last known {}", "red"),
+    State.REFUSED: ("○ Access refused", "red"),
+    State.CLOSED: ("○ Closed", "red"),
+}
+
+Line = list[tuple[int, Text]]
+"""Cells of one line, each with the column at which it begins."""
+
+
+def rows_that_fit(console: Console, around: str | None, radius: int) -> int:
+    """How many rows of the top to ask for, so that the table fills the screen."""
+    below = 0 if around is None else 2 * radius + 2
+    return min(MAX_TOP, max(3, console.size.height - CHROME - below))
+
+
+async def watch(
+    console: Console, client: Client, board: Snapshots, around: str | None, count: int | None
+) -> None:
+    """Show a board on the whole screen, until cancelled or for ``count`` snapshots; the last one then stays."""
+    table = BoardTable(board.channel, around)
+    try:
+        with _whole_screen(console):
+            while count is None or count > 0:
+                try:
+                    async with asyncio.timeout(TICK):
+                        table.see(await anext(board))
+                    count = None if count is None else count - 1
+                except TimeoutError:
+                    pass
+                _paint(console, table.screen(client.state, console.size))
+    except StopAsyncIteration:
+        pass  # the client was closed
+    finally:
+        for cells in table.lasting(console.size):
+            with console:
+                _put(console, cells)
+                console.print()
+
+
+class BoardTable:
+    """A board as lines of a terminal, with arrows for who has moved. ``clock`` is seconds that never step."""
+
+    def __init__(
+        self, channel: str, around: str | None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._channel = channel
+        self._around = around
+        self._clock = clock
+        self._movement = Movement()
+        self._snapshot: Snapshot | None = None
+        self._seen = ""
+        """The time of day of the last snapshot."""
+
+    def see(self, snapshot: Snapshot) -> None:
+        """Show this one from now on."""
+        if snapshot.reset:
+            self._movement.forget()
+        self._movement.note(self._clock(), (*snapshot.rows, *snapshot.around))
+        self._snapshot = snapshot
+        self._seen = time.strftime("%H:%M:%S")
+
+    def screen(self, state: State, size: ConsoleDimensions) -> list[Line]:
+        """The whole screen: title and footer at its edges, and as many rows as fit."""
+        words, style = _STATES[state]
+        room = max(1, size.height - CHROME)
+        body = self._body(room, size.width)
+        return [
+            self._edge(Text(self._channel, "bold"), Text(words.format(self._seen), style), size),
+            [],
+            *body,
+            *([] for _ in range(room + 1 - len(body))),
+            [],
+            self._edge(Text(self._summary(), "dim"), Text("Ctrl-C ends", "dim"), size),
+        ]
+
+    def lasting(self, size: ConsoleDimensions) -> list[Line]:
+        """What stays on the terminal at the end."""
+        if self._snapshot is None:
+            return []
+        title = self._edge(Text(self._channel, "bold"), Text(f"at {self._seen}", "dim"), size)
+        return [
+            title,
+            [],
+            *self._body(MAX_TOP, size.width),
+            [],
+            self._edge(Text(self._summary(), "dim"), Text(), size),
+        ]
+
+    def _body(self, room: int, width: int) -> list[Line]:
+        """Headings and the rows that fit, or why there are none."""
+        left, right = _edges(width)
+        rows = self._rows(room)
+        if not rows:
+            return [[(left, Text("No scores yet." if self._snapshot else "", "dim"))]]
+        headings = [("Rank", left + RANK - 4), ("Player", left + PLAYER), ("Score", right - 5)]
+        lines: list[Line] = [[(column, Text(text, "dim")) for text, column in headings]]
+        for row in rows:
+            if row is None:
+                lines.append([(left + RANK - 1, Text("⋯", "dim"))])
+                continue
+            style = "bold cyan" if row.player == self._around else "bold" if row.rank == 1 else ""
+            rank, score = Text(f"{row.rank:,}", style), Text(number(row.score), style)
+            player = Text(name(row), style)
+            player.truncate(right - score.cell_len - 2 - left - PLAYER, overflow="ellipsis")
+            lines.append(
+                [
+                    (max(0, left + RANK - rank.cell_len), rank),
+                    (left + MOVE, self._arrow(row)),
+                    (left + PLAYER, player),
+                    (right - score.cell_len, score),
+                ]
+            )
+        return lines
+
+    def _rows(self, room: int) -> list[Row | None]:
+        """The rows that fit, None where places are left out."""
+        snapshot = self._snapshot
+        if snapshot is None:
+            return []
+        last = snapshot.rows[-1].position if snapshot.rows else 0
+        below = [row for row in snapshot.around if row.position > last]
+        near: list[Row | None] = [*below]
+        if snapshot.rows and below and below[0].position > last + 1:
+            near.insert(0, None)
+        return [*snapshot.rows[: max(0, room - len(near))], *near][:room]
+
+    def _arrow(self, row: Row) -> Text:
+        places = self._movement.of(row.player, row.position, self._clock())
+        if places == 0:
+            return Text()
+        return Text(f"▲{places}", "green") if places > 0 else Text(f"▼{-places}", "red")
+
+    def _summary(self) -> str:
+        snapshot = self._snapshot
+        return "" if snapshot is None else f"{_players(snapshot)} · {snapshot.watching:,} watching"
+
+    def _edge(self, start: Text, end: Text, size: ConsoleDimensions) -> Line:
+        left, right = _edges(size.width)
+        start.truncate(max(1, right - left - end.cell_len - 2), overflow="ellipsis")
+        return [(left, start), (max(0, right - end.cell_len), end)]
+
+
+def line(snapshot: Snapshot, board: Snapshots) -> str:
+    """A snapshot in one line, for what is no terminal."""
+    parts = [time.strftime("%H:%M:%S"), _players(snapshot)]
+    if channels.is_wildcard(board.channel):
+        parts.insert(1, snapshot.channel)
+    rows = {row.player: row for row in (*snapshot.rows, *snapshot.around)}
+    parts += [f"{row.rank}. {name(row)} {number(row.score)}" for row in rows.values()]
+    return "  ".join(parts)
+
+
+def name(row: Row) -> str:
+    """What a row's player is called."""
+    return clean(row.name or row.player)
+
+
+def clean(text: str) -> str:
+    """A stranger's text, without what could do something to a terminal.
+
+    >>> clean("Eve\\x1b[2J\\u202e")
+    'Eve[2J'
+    """
+    return clean_name(text) or "?"
+
+
+def number(score: float) -> str:
+    """A score for people.
+
+    >>> number(1234567), number(0.1 + 0.2)
+    ('1,234,567', '0.3')
+    """
+    return f"{score:,}" if isinstance(score, int) else f"{score:,.15g}"
+
+
+def _players(snapshot: Snapshot) -> str:
+    return "1 player" if snapshot.total == 1 else f"{snapshot.total:,} players"
+
+
+def _edges(width: int) -> tuple[int, int]:
+    """The first column of the table, and the one behind its last: in the middle, and never the terminal's last."""
+    used = min(WIDTH, width - 2)
+    left = (width - used) // 2
+    return left, left + used
+
+
+@contextmanager
+def _whole_screen(console: Console) -> Iterator[None]:
+    """The terminal's other screen, without a cursor and without wrapping; the first one comes back unharmed."""
+    with console.screen(hide_cursor=True):
+        console.file.write("\x1b[?7l")
+        try:
+            yield
+        finally:
+            console.file.write("\x1b[?7h")
+
+
+def _paint(console: Console, lines: list[Line]) -> None:
+    """Draw the whole screen, in one write, over what was there."""
+    with console:
+        for row, cells in enumerate(lines[: console.size.height]):
+            console.control(Control.move_to(0, row), Control((ControlType.ERASE_IN_LINE, 2)))
+            _put(console, cells)
+
+
+def _put(console: Console, cells: Line) -> None:
+    for column, text in cells:
+        if text:
+            console.control(Control((ControlType.CURSOR_MOVE_TO_COLUMN, column)))
+            console.print(text, end="", soft_wrap=True)

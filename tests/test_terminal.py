@@ -1,0 +1,201 @@
+"""The live table: what stands where, and that no name can do anything to a terminal."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console, ConsoleDimensions
+
+from leaderboard.client import Round, Row, Snapshot, State
+from leaderboard.terminal import BoardTable, Line, clean, line, number, rows_that_fit
+
+SIZE = ConsoleDimensions(100, 20)
+
+
+def row(position: int, player: str, score: float, **members: Any) -> Row:
+    return Row(
+        **{"rank": position, "position": position, "player": player, "score": score, **members}
+    )
+
+
+def snapshot(*rows: Row, around: tuple[Row, ...] = (), **members: Any) -> Snapshot:
+    return Snapshot(
+        **{
+            "channel": "/leaderboard/arcade",
+            "epoch": "e",
+            "version": 1,
+            "round": Round(number=1, state="open", frozen=False),
+            "total": len(rows),
+            "watching": 2,
+            "rows": rows,
+            "around": around,
+            **members,
+        }
+    )
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def shown(lines: list[Line]) -> list[str]:
+    """Lines as a terminal of narrow characters shows them."""
+    texts = []
+    for cells in lines:
+        text = ""
+        for column, cell in cells:
+            text = text.ljust(column)[:column] + cell.plain
+        texts.append(text.strip())
+    return texts
+
+
+def table(around: str | None = None, clock: Clock | None = None) -> BoardTable:
+    return BoardTable("/leaderboard/arcade", around, clock or Clock())
+
+
+def test_a_screen_has_title_state_rows_and_footer_and_is_as_high_as_the_terminal() -> None:
+    board = table()
+    board.see(snapshot(row(1, "ann", 1234567, name="Ann"), row(2, "bob", 0.5)))
+    lines = shown(board.screen(State.LIVE, SIZE))
+    assert len(lines) == SIZE.height
+    assert lines[0].startswith("/leaderboard/arcade")
+    assert lines[0].endswith("● Live")
+    assert lines[2].split() == ["Rank", "Player", "Score"]
+    assert lines[3].split() == ["1", "Ann", "1,234,567"]
+    assert lines[4].split() == ["2", "bob", "0.5"]
+    assert lines[-1].startswith("2 players · 2 watching")
+
+
+def test_scores_end_in_one_column_however_wide_the_names() -> None:
+    board = table()
+    board.see(
+        snapshot(
+            row(1, "a", 9), row(2, "b", 12345, name="李" * 64), row(3, "c", -1, name="आरव गुप्ता")
+        )
+    )
+    ends = {
+        column + text.cell_len
+        for cells in board.screen(State.LIVE, SIZE)[3:6]
+        for column, text in cells[-1:]
+    }
+    assert len(ends) == 1
+    player = board.screen(State.LIVE, SIZE)[4][2]
+    assert player[1].plain.endswith("…")
+    assert player[0] + player[1].cell_len < board.screen(State.LIVE, SIZE)[4][3][0]
+
+
+def test_arrows_show_who_has_moved_and_go_after_five_seconds() -> None:
+    clock = Clock()
+    board = table(clock=clock)
+    board.see(snapshot(row(1, "ann", 2), row(2, "bob", 1)))
+    clock.now += 1
+    board.see(snapshot(row(1, "bob", 3), row(2, "ann", 2)))
+    assert [text.split()[1] for text in shown(board.screen(State.LIVE, SIZE))[3:5]] == ["▲1", "▼1"]
+    clock.now += 5
+    assert [text.split()[1] for text in shown(board.screen(State.LIVE, SIZE))[3:5]] == [
+        "bob",
+        "ann",
+    ]
+
+
+def test_another_life_of_the_board_begins_without_arrows() -> None:
+    board = table()
+    board.see(snapshot(row(1, "ann", 2), row(2, "bob", 1)))
+    board.see(snapshot(row(1, "bob", 1), row(2, "ann", 0), reset=True))
+    assert [text.split()[1] for text in shown(board.screen(State.LIVE, SIZE))[3:5]] == [
+        "bob",
+        "ann",
+    ]
+
+
+def test_who_is_around_a_player_follows_the_top_behind_a_gap() -> None:
+    board = table(around="zoe")
+    near = (row(39, "yan", 12), row(40, "zoe", 11), row(41, "zac", 10))
+    board.see(snapshot(row(1, "ann", 99), row(2, "bob", 98), around=near, total=60))
+    lines = shown(board.screen(State.LIVE, SIZE))[3:9]
+    assert [text.split()[:2] for text in lines] == [
+        ["1", "ann"], ["2", "bob"], ["⋯"], ["39", "yan"], ["40", "zoe"], ["41", "zac"],
+    ]  # fmt: skip
+
+
+def test_a_player_in_the_top_is_shown_once() -> None:
+    board = table(around="bob")
+    rows = [row(1, "ann", 3), row(2, "bob", 2), row(3, "cat", 1)]
+    board.see(snapshot(*rows[:2], around=tuple(rows), total=3))
+    lines = shown(board.screen(State.LIVE, SIZE))[3:7]
+    assert [text.split()[1:2] for text in lines] == [["ann"], ["bob"], ["cat"], []]
+
+
+@pytest.mark.parametrize("size", [(20, 6), (40, 8), (3, 2), (200, 60)])
+def test_any_window_is_filled_and_nothing_stands_outside(size: tuple[int, int]) -> None:
+    dimensions = ConsoleDimensions(*size)
+    board = table(around="p7")
+    rows = [row(n, f"p{n}", 1000 - n) for n in range(1, 101)]
+    board.see(snapshot(*rows, around=tuple(rows[4:9])))
+    lines = board.screen(State.LIVE, dimensions)
+    assert len(lines) == max(dimensions.height, 6)
+    if dimensions.width >= 40:
+        for cells in lines:
+            for column, text in cells:
+                assert column >= 0
+                assert column + text.cell_len < dimensions.width
+
+
+def test_a_lost_server_is_told_and_the_rows_stay() -> None:
+    board = table()
+    board.see(snapshot(row(1, "ann", 2)))
+    lines = shown(board.screen(State.OFFLINE, SIZE))
+    assert "Offline, last known " in lines[0]
+    assert lines[3].split() == ["1", "ann", "2"]
+
+
+def test_a_board_without_scores_says_so() -> None:
+    board = table()
+    assert "No scores yet." not in shown(board.screen(State.LIVE, SIZE))
+    board.see(snapshot())
+    assert "No scores yet." in shown(board.screen(State.LIVE, SIZE))
+
+
+HOSTILE = "\x1b[2J\x07[bold red]Eve[/] \x9b31m\u202e\r\n\x1b]0;title\x07"
+
+
+def test_no_name_is_a_control_sequence_or_markup() -> None:
+    board = table(around="x")
+    board.see(snapshot(row(1, "x", 1, name=HOSTILE), row(2, HOSTILE, 0)))
+    console = Console(file=io.StringIO(), force_terminal=True, width=100)
+    for cells in board.screen(State.LIVE, SIZE):
+        for _, text in cells:
+            console.print(text)
+    written = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "[bold red]Eve[/]" in written
+    assert "\x1b[2J" not in written
+    assert not set(written) & set("\x07\x9b\u202e\r")
+
+
+def test_a_line_is_one_line_whatever_the_names() -> None:
+    class Board:
+        channel = "/leaderboard/*"
+
+    text = line(snapshot(row(1, "x", 1234, name=HOSTILE)), Board())  # type: ignore[arg-type]
+    assert text.isprintable()
+    assert text.endswith(f"/leaderboard/arcade  1 player  1. {clean(HOSTILE)} 1,234")
+
+
+def test_numbers_are_written_for_people() -> None:
+    assert [number(score) for score in (0, -5, 1234567, 0.5, 1234.25, 0.1 + 0.2)] == [
+        "0", "-5", "1,234,567", "0.5", "1,234.25", "0.3",
+    ]  # fmt: skip
+
+
+def test_as_many_rows_are_asked_for_as_fit() -> None:
+    console = Console(width=80, height=25, file=io.StringIO())
+    assert rows_that_fit(console, None, 2) == 20
+    assert rows_that_fit(console, "ann", 2) == 14
+    assert rows_that_fit(Console(width=80, height=4), None, 2) == 3
+    assert rows_that_fit(Console(width=80, height=400), None, 2) == 100
