@@ -1,19 +1,20 @@
-"""The command ``leaderboard``."""
+"""The command ``leaderboard``: the server's side of it. `commands` has what talks to a server."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
-from pydantic import SecretStr
-from rich.console import Console
-from rich.markup import escape
+from pydantic import BaseModel, SecretStr
 
 from leaderboard import __version__, serving
 from leaderboard.app import create_app
 from leaderboard.auth import new_api_key
-from leaderboard.settings import ApiKey, ConfigError, Loaded, Settings, load
+from leaderboard.commands import LOCAL, PUBLIC_KEY, AsJson, commands, fail, out
+from leaderboard.settings import ApiKey, ConfigError, Loaded, Settings, load, render
 
 cli = typer.Typer(
     name="leaderboard",
@@ -23,9 +24,6 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,  # its frames print local variables: keys among them
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-# What is printed may be piped: no colour and no folding there.
-out = Console(soft_wrap=True, highlight=False)
-err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 ConfigFile = Annotated[
     Path | None,
@@ -38,15 +36,25 @@ def main() -> None:
     cli()
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        out.print(__version__)
+        raise typer.Exit
+
+
 @cli.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", is_eager=True, help="Print the version and exit.")
+        bool,
+        typer.Option(
+            "--version",
+            callback=_print_version,
+            is_eager=True,
+            help="Print the version and exit.",
+        ),
     ] = False,
 ) -> None:
-    if version:
-        out.print(__version__)
-        raise typer.Exit
+    pass
 
 
 @cli.command()
@@ -79,7 +87,7 @@ def serve(
         app = create_app(settings)
         bound = serving.listen(settings.host, settings.port)
     except (ConfigError, serving.CannotListen) as error:
-        _fail(str(error))
+        fail(str(error))
     serving.run(
         app, settings, bound, lambda: _announce(settings, serving.urls(settings, bound), made_key)
     )
@@ -96,7 +104,7 @@ def _with_key(settings: Settings) -> tuple[Settings, str | None]:
 
 
 def _announce(settings: Settings, urls: list[str], made_key: str | None) -> None:
-    base = urls[0]
+    base, own = urls[0], urls[-1]
     out.print(f"\n[bold]leaderboard {__version__}[/bold] is ready at [bold]{base}[/bold]")
     for url in urls[1:]:
         out.print(f"  also at    {url}")
@@ -107,15 +115,70 @@ def _announce(settings: Settings, urls: list[str], made_key: str | None) -> None
         out.print(f"  API key    [bold]{made_key}[/bold]  (admin, made for this run)")
     if settings.host in ("127.0.0.1", "localhost", "::1"):
         out.print("  Only this machine can connect; --host 0.0.0.0 lets phones in.")
-    first = next(
-        (name for name, rules in settings.namespaces.items() if rules.kind == "board"), None
-    )
-    if first:
-        key = f"LEADERBOARD_KEY={made_key} " if made_key else ""
+    boards = (name for name, rules in settings.namespaces.items() if rules.kind == "board")
+    if first := next(boards, None):
+        to = "" if own == LOCAL else f" --url {own}"
+        viewer = settings.viewer_key
+        seer = "" if viewer == PUBLIC_KEY else f"LEADERBOARD_KEY={viewer or '…'} "
         out.print("\nNext, in other terminals:")
-        out.print(f"  {key}leaderboard simulate /{first}/demo --url {urls[-1]}")
-        out.print(f"  leaderboard watch /{first}/demo --url {urls[-1]}")
+        out.print(
+            f"  LEADERBOARD_KEY={made_key or '…'} leaderboard simulate /{first}/demo{to}",
+            markup=False,
+        )
+        out.print(f"  {seer}leaderboard watch /{first}/demo{to}", markup=False)
         out.print(f"and look at {base}/l/{first}/demo. Ctrl-C stops the server.\n")
+
+
+@cli.command()
+def config(
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the effective settings, and where each comes from.
+
+    As TOML, fit to begin a settings file with; keys are masked.
+
+    Examples:
+
+        leaderboard config
+
+        LEADERBOARD_PORT=9000 leaderboard config --config leaderboard.toml --json
+    """
+    loaded = _load(config)
+    if as_json:
+        settings = loaded.settings.model_dump(mode="json")
+        typer.echo(json.dumps({"settings": settings, "sources": dict(loaded.sources)}, indent=2))
+    else:
+        typer.echo("\n".join(_toml(loaded.settings, loaded.sources)))
+
+
+def _toml(model: BaseModel, sources: Mapping[str, str], prefix: str = "") -> Iterator[str]:
+    """The settings of a table, each with its source, then the tables below it."""
+    plain: dict[str, str] = {}
+    tables: list[tuple[str, str, BaseModel]] = []
+    for name in type(model).model_fields:
+        match getattr(model, name):
+            case None:
+                pass  # TOML has no word for it
+            case BaseModel() as below:
+                tables.append((f"[{name}]", f"{name}.", below))
+            case dict() as named:
+                tables += [(f"[{name}.{key}]", f"{name}.{key}.", at) for key, at in named.items()]
+            case (BaseModel(), *_) as several:
+                tables += [(f"[[{name}]]", f"{name}.", at) for at in several]
+            case value:
+                plain[name] = f"{name} = {render(value)}"
+    width = max(map(len, plain.values()), default=0)
+    for name, text in plain.items():
+        yield f"{text:<{width}}  # {_source(f'{prefix}{name}', sources)}"
+    for heading, below_prefix, below in tables:
+        yield f"\n{heading}"
+        yield from _toml(below, sources, below_prefix)
+
+
+def _source(name: str, sources: Mapping[str, str]) -> str:
+    """Where a setting comes from. The tables of a list come from one source together."""
+    return sources.get(name) or sources.get(name.partition(".")[0]) or "default"
 
 
 def _load(config: Path | None, **flags: Any) -> Loaded:
@@ -123,11 +186,7 @@ def _load(config: Path | None, **flags: Any) -> Loaded:
     try:
         return load(config, {name: value for name, value in flags.items() if value is not None})
     except ConfigError as error:
-        _fail(str(error))
+        fail(str(error))
 
 
-def _fail(message: str) -> NoReturn:
-    """End the command with a message for people and exit code 1."""
-    for line in message.splitlines():
-        err.print(f"[red]error:[/red] {escape(line)}")
-    raise typer.Exit(1)
+cli.add_typer(commands)
