@@ -7,6 +7,7 @@ system's clock neither ends a board nor moves a deadline.
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -34,8 +35,9 @@ class _Held:
         self.used = used
         self.watched = watched
 
-    def expires(self) -> float | None:
-        return None if self.watched else self.used + self.board.rules.idle_ttl
+    def ends(self) -> float:
+        """The moment at which its time is over."""
+        return math.inf if self.watched else self.used + self.board.rules.idle_ttl
 
 
 class MemoryEngine(Engine):
@@ -47,6 +49,8 @@ class MemoryEngine(Engine):
         self._boards: SortedDict[str, _Held] = SortedDict()
         self._watched: set[str] = set()
         self._entries = 0
+        self._first_end = math.inf
+        """No board ends before: so a sweep may be asked for by every publish that finds no room."""
         self._sweeper: asyncio.Task[None] | None = None
         self.changed: Callable[[str], None] = _ignore
         self.relayed: Callable[[str, Sequence[str]], None] = _ignore
@@ -59,14 +63,18 @@ class MemoryEngine(Engine):
             self._sweeper.cancel()
             await asyncio.gather(self._sweeper, return_exceptions=True)
         self._boards.clear()
+        self._entries = 0
 
     def apply(self, batch: Batch, done: Callable[[Outcome | Refusal], None]) -> None:
         now = self._clock()
         held = self._alive(batch.channel, now)
         fresh = held is None
+        if (
+            self._entries + len(batch.events) > self._limits.entries
+            or len(self._boards) + fresh > self._limits.channels
+        ):
+            self.sweep(now)  # what has ended must not keep anything out
         if held is None:
-            if len(self._boards) >= self._limits.channels:
-                self.sweep(now)  # one that has ended must not keep a new one out
             if len(self._boards) >= self._limits.channels:
                 done(LimitExceeded(f"{self._limits.channels} boards live here, and no more may"))
                 return
@@ -82,6 +90,7 @@ class MemoryEngine(Engine):
             held.used = now
         if fresh and board.version:
             self._boards[batch.channel] = held
+            self._first_end = min(self._first_end, held.ends())
         self._entries += len(board) - size
         ranks = (
             [
@@ -167,11 +176,15 @@ class MemoryEngine(Engine):
         held = self._alive(channel, now)
         if held is not None and held.watched != watched:
             held.watched, held.used = watched, now
+            self._first_end = min(self._first_end, held.ends())
 
     def sweep(self, now: float) -> None:
-        """End every board whose time is over."""
+        """End every board whose time is over. Linear in the boards, but free while none can have ended."""
+        if now < self._first_end:
+            return
         for channel in [channel for channel, held in self._boards.items() if _ended(held, now)]:
             self._end(channel)
+        self._first_end = min((held.ends() for held in self._boards.values()), default=math.inf)
 
     async def _sweep(self) -> None:
         while True:
@@ -192,8 +205,7 @@ class MemoryEngine(Engine):
 
 
 def _ended(held: _Held, now: float) -> bool:
-    expires = held.expires()
-    return expires is not None and now >= expires
+    return now >= held.ends()
 
 
 def _steady_wall_clock() -> Callable[[], float]:

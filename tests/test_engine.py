@@ -1,0 +1,674 @@
+"""The contract of engines: what every one of them promises, tested through the interface alone.
+
+An engine is opened with limits and a clock of the test's own. An answer may come before the call returns or later, so
+each is awaited; that it came once, and on the loop's thread, is checked for all of them when the test ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, TypeVar
+
+import pytest
+
+from leaderboard.board import Applied, Event, Remove, Score, View
+from leaderboard.engines import Batch, Engine, Outcome, Reading, Running, open_engine
+from leaderboard.engines.memory import MemoryEngine
+from leaderboard.errors import BoardFull, LimitExceeded, Refusal
+from leaderboard.settings import Limits, Namespace
+
+T = TypeVar("T")
+
+RULES = Namespace(idle_ttl=60)
+SUM = Namespace(mode="sum", idle_ttl=60)
+TOP = View(top=100)
+NOTHING = ("", 0)
+
+
+class Clock:
+    """Seconds since 1970, at the test's command."""
+
+    def __init__(self) -> None:
+        self.now = 1_700_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class World:
+    """An engine, its clock, and all that it has said."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self.engine = engine
+        self.clock = clock
+        self.changed: Counter[str] = Counter()
+        self.relayed: list[tuple[str, str]] = []
+        self.answers: Counter[int] = Counter()
+        self.threads: set[threading.Thread] = set()
+        engine.changed = self._changed
+        engine.relayed = self._relayed
+
+    def _changed(self, channel: str) -> None:
+        self.threads.add(threading.current_thread())
+        self.changed[channel] += 1
+
+    def _relayed(self, channel: str, events: Sequence[str]) -> None:
+        self.threads.add(threading.current_thread())
+        self.relayed += [(channel, event) for event in events]
+
+    def _asked(self) -> tuple[asyncio.Future[Any], Callable[[Any], None]]:
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        number = len(self.answers)
+        self.answers[number] = 0
+
+        def done(value: Any) -> None:
+            self.threads.add(threading.current_thread())
+            self.answers[number] += 1
+            if not answer.done():
+                answer.set_result(value)
+
+        return answer, done
+
+    # asking: the call is made at once, the answer may be awaited
+
+    def apply(
+        self,
+        channel: str,
+        *events: Event,
+        rules: Namespace = RULES,
+        texts: tuple[str, ...] = (),
+        ranked: bool = False,
+    ) -> Awaitable[Outcome | Refusal]:
+        answer, done = self._asked()
+        self.engine.apply(Batch(channel, rules, events, texts, ranked), done)
+        return answer
+
+    def read(
+        self,
+        channel: str,
+        *views: View,
+        rules: Namespace = RULES,
+        floor: tuple[str, int] = NOTHING,
+    ) -> Awaitable[Reading]:
+        answer, done = self._asked()
+        self.engine.read(channel, rules, views or (TOP,), floor, done)
+        return answer
+
+    def relay(self, channel: str, *events: str) -> Awaitable[Refusal | None]:
+        answer, done = self._asked()
+        self.engine.relay(channel, events, done)
+        return answer
+
+    def find(self, pattern: str, after: str = "", limit: int = 100) -> Awaitable[list[Running]]:
+        answer, done = self._asked()
+        self.engine.find(pattern, after, limit, done)
+        return answer
+
+    # for short
+
+    async def publish(self, channel: str, *events: Event, **options: Any) -> Outcome:
+        outcome = await self.apply(channel, *events, **options)
+        assert isinstance(outcome, Outcome)
+        return outcome
+
+    async def scores(self, channel: str) -> list[tuple[str, float]]:
+        rows = (await self.read(channel)).windows[TOP].rows
+        assert rows is not None
+        return [(row.player, row.score) for row in rows]
+
+    async def lives(self, channel: str) -> bool:
+        return (await self.read(channel)).epoch != ""
+
+    async def heard(self) -> Counter[str]:
+        """The changes told so far: all of them, since a later one has been heard of."""
+        barrier = "/barrier/a"
+        before = self.changed[barrier]
+        await self.publish(barrier, Score(player="x", score=1.0), rules=SUM)
+        await eventually(lambda: self.changed[barrier] > before)
+        return Counter({channel: n for channel, n in self.changed.items() if channel != barrier})
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 - an engine has no event for "all is said"
+            await asyncio.sleep(0.001)
+
+
+Open = Callable[[Limits, Clock], Engine]
+ENGINES: dict[str, Open] = {"memory": MemoryEngine}
+
+
+@asynccontextmanager
+async def opened(open_: Open, limits: Limits) -> AsyncIterator[World]:
+    clock = Clock()
+    world = World(open_(limits, clock), clock)
+    await world.engine.start()
+    try:
+        yield world
+        await eventually(lambda: all(world.answers.values()))
+        await asyncio.sleep(0)
+        assert set(world.answers.values()) <= {1}, "every call is answered, and once"
+        assert world.threads <= {threading.current_thread()}, "on the loop's thread"
+    finally:
+        await world.engine.stop()
+
+
+@pytest.fixture(params=ENGINES)
+async def engine(request: pytest.FixtureRequest) -> AsyncIterator[Callable[..., Awaitable[World]]]:
+    """Opens the engine under test with limits of the test's own."""
+    async with AsyncExitStack() as stack:
+
+        async def engine(**limits: Any) -> World:
+            return await stack.enter_async_context(opened(ENGINES[request.param], Limits(**limits)))
+
+        yield engine
+
+
+Opener = Callable[..., Awaitable[World]]
+
+
+@pytest.fixture
+async def world(engine: Opener) -> World:
+    """The engine under test with the default limits."""
+    return await engine()
+
+
+def score(player: str, value: float, **members: Any) -> Score:
+    return Score(player=player, score=value, **members)
+
+
+# -- apply and read ----------------------------------------------------------------------------------------------------
+
+
+async def test_what_was_applied_is_read(world: World) -> None:
+    outcome = await world.publish("/a/x", score("ann", 5, name="Ann"), score("bob", 7))
+    assert outcome.version == 1
+    assert list(outcome.events) == [
+        Applied("ann", 5.0, changed=True),
+        Applied("bob", 7.0, changed=True),
+    ]
+    reading = await world.read("/a/x")
+    assert (reading.channel, reading.version, reading.total, reading.round) == ("/a/x", 1, 2, 1)
+    assert await world.scores("/a/x") == [("bob", 7), ("ann", 5)]
+
+
+async def test_an_absent_board_reads_empty_and_is_not_made_by_reading(world: World) -> None:
+    reading = await world.read("/a/x", TOP, View(around="ann"), View(of=("ann",)))
+    assert (reading.epoch, reading.version, reading.total) == ("", 0, 0)
+    assert [window.rows for window in reading.windows.values()] == [[], None, None]
+    assert reading.windows[View(around="ann")].around == []
+    assert reading.windows[View(of=("ann",))].of == []
+    world.engine.watch("/a/x", 1)
+    assert await world.find("/*") == []
+    assert await world.heard() == {}
+
+
+async def test_all_views_are_read_at_one_version(world: World) -> None:
+    await world.publish("/a/x", *[score(f"p{n}", n) for n in range(5)])
+    views = [View(top=2), View(top=2, offset=2), View(around="p2", radius=1), View(of=("p0",))]
+    reading = await world.read("/a/x", *views)
+    assert list(reading.windows) == views
+    seen = [
+        [row.player for row in window.rows or window.around or window.of or []]
+        for window in reading.windows.values()
+    ]
+    assert seen == [["p4", "p3"], ["p2", "p1"], ["p3", "p2", "p1"], ["p0"]]
+
+
+async def test_a_reading_tells_the_engines_time(world: World) -> None:
+    world.clock.now += 12.5
+    assert (await world.read("/a/x")).now == pytest.approx(world.clock.now, abs=0.001)
+
+
+async def test_boards_are_apart(world: World) -> None:
+    await world.publish("/a/x", score("ann", 5))
+    await world.publish("/a/x/y", score("bob", 7))
+    assert await world.scores("/a/x") == [("ann", 5)]
+    assert await world.scores("/a/x/y") == [("bob", 7)]
+    epochs = {(await world.read(channel)).epoch for channel in ("/a/x", "/a/x/y")}
+    assert len(epochs) == 2
+
+
+async def test_the_rules_of_the_namespace_hold(world: World) -> None:
+    rules = Namespace(mode="latest", order="asc", max_entries=2, max_score=10, ties="ordinal")
+    outcome = await world.publish(
+        "/a/x", score("ann", 5), score("ann", 9), score("bob", 11), score("cid", 9), rules=rules
+    )
+    assert [type(event).__name__ for event in outcome.events] == [
+        "Applied",
+        "Applied",
+        "ScoreOutOfRange",
+        "Applied",
+    ]
+    rows = (await world.read("/a/x", rules=rules)).windows[TOP].rows
+    assert rows is not None
+    assert [(row.rank, row.player, row.score) for row in rows] == [(1, "ann", 9), (2, "cid", 9)]
+    full = await world.publish("/a/x", score("dee", 1), rules=rules)
+    assert isinstance(full.events[0], BoardFull)
+
+
+async def test_applies_to_one_board_happen_in_the_order_of_the_calls(world: World) -> None:
+    asked = [world.apply("/a/x", score("ann", n), rules=SUM) for n in range(1, 51)]
+    asked += [world.apply("/a/x", score(f"p{n:02}", 1000), rules=SUM) for n in range(50)]
+    outcomes = [await answer for answer in asked]
+    assert [outcome.version for outcome in outcomes if isinstance(outcome, Outcome)] == list(
+        range(1, 101)
+    )
+    sums = [
+        event.score
+        for outcome in outcomes[:50]
+        if isinstance(outcome, Outcome)
+        for event in outcome.events
+        if isinstance(event, Applied)
+    ]
+    assert sums == [n * (n + 1) / 2 for n in range(1, 51)]
+    assert await world.scores("/a/x") == [("ann", 1275)] + [(f"p{n:02}", 1000) for n in range(50)]
+
+
+async def test_a_read_sees_every_apply_called_before_it(world: World) -> None:
+    asked: list[Awaitable[object]] = []
+    for n in range(1, 21):
+        asked.append(world.apply("/a/x", score("ann", n)))
+        asked.append(world.read("/a/x"))
+        asked.append(world.apply("/a/other", score("ann", n)))
+    answers = [await answer for answer in asked]
+    readings = [answer for answer in answers if isinstance(answer, Reading)]
+    assert all(reading.version >= n for n, reading in enumerate(readings, 1))
+
+
+async def test_a_batch_is_one_step_and_nothing_comes_between(world: World) -> None:
+    asked = [
+        world.apply("/a/x", score(player, 1), Remove(player), score(player, 2))
+        for player in ("ann", "bob", "cid")
+    ]
+    versions = [
+        answer.version for answer in [await one for one in asked] if isinstance(answer, Outcome)
+    ]
+    assert versions == [1, 2, 3]
+    assert await world.scores("/a/x") == [("ann", 2), ("bob", 2), ("cid", 2)]
+
+
+async def test_ranks_are_those_after_the_last_event(world: World) -> None:
+    outcome = await world.publish(
+        "/a/x", score("ann", 5), Remove("eve"), score("bob", 9), score("ann", 1), ranked=True
+    )
+    assert list(outcome.ranks) == [2, None, 1, 2]
+    unasked = await world.publish("/a/x", score("ann", 6))
+    assert list(unasked.ranks) == []
+
+
+async def test_a_refused_event_has_no_rank(world: World) -> None:
+    rules = Namespace(max_score=10)
+    outcome = await world.publish(
+        "/a/x", score("ann", 11), score("bob", 9), rules=rules, ranked=True
+    )
+    assert list(outcome.ranks) == [None, 1]
+
+
+async def test_retries_are_known_to_the_board(world: World) -> None:
+    await world.publish("/a/x", score("ann", 5, by="s", n=1), rules=SUM)
+    again = await world.publish("/a/x", score("ann", 5, by="s", n=1), rules=SUM)
+    assert list(again.events) == [Applied("ann", 5.0, duplicate=True)]
+    assert again.version == 1
+
+
+async def test_retry_windows_lapse_on_the_engines_clock(world: World) -> None:
+    rules = Namespace(mode="sum", idle_ttl=3600)
+    await world.publish("/a/x", score("ann", 5, n=1), rules=rules)
+    world.clock.now += 599
+    assert (await world.publish("/a/x", score("ann", 5, n=1), rules=rules)).version == 1
+    world.clock.now += 1
+    assert (await world.publish("/a/x", score("ann", 5, n=1), rules=rules)).version == 2
+
+
+async def test_a_first_publish_without_effect_makes_no_board(world: World) -> None:
+    outcome = await world.publish(
+        "/a/x", Remove("ann"), score("bob", 11), rules=Namespace(max_score=9)
+    )
+    assert outcome.version == 0
+    assert not await world.lives("/a/x")
+    assert await world.heard() == {}
+
+
+async def test_an_emptied_board_goes_on(world: World) -> None:
+    await world.publish("/a/x", score("ann", 5))
+    epoch = (await world.read("/a/x")).epoch
+    await world.publish("/a/x", Remove("ann"))
+    reading = await world.read("/a/x")
+    assert (reading.epoch, reading.version, reading.total) == (epoch, 2, 0)
+
+
+@pytest.mark.parametrize("behind", [0, 1])
+async def test_no_reading_is_older_than_the_floor(world: World, behind: int) -> None:
+    for n in range(1, 4):
+        await world.publish("/a/x", score("ann", n))
+    epoch = (await world.read("/a/x")).epoch
+    reading = await world.read("/a/x", floor=(epoch, 3 - behind))
+    assert (reading.epoch, reading.version) == (epoch, 3)
+
+
+async def test_a_floor_of_another_life_of_the_board_raises_nothing(world: World) -> None:
+    await world.publish("/a/x", score("ann", 1))
+    assert (await world.read("/a/x", floor=("an older life", 99))).version == 1
+    assert (await world.read("/a/none", floor=("an older life", 99))).version == 0
+
+
+# -- what the engine says ----------------------------------------------------------------------------------------------
+
+
+async def test_changed_is_told_when_and_only_when_something_changed(world: World) -> None:
+    await world.publish("/a/x", score("ann", 5, n=1))
+    assert set(await world.heard()) == {"/a/x"}
+    world.changed.clear()
+    await world.publish("/a/x", score("ann", 5))
+    await world.publish("/a/x", score("ann", 4))
+    await world.publish("/a/x", score("ann", 9, n=1))
+    await world.publish("/a/x", score("ann", 9, round=2))
+    await world.publish("/a/x", Remove("nobody"))
+    await world.read("/a/x")
+    await world.find("/*")
+    await world.relay("/a/x", "1")
+    world.engine.watch("/a/x", 3)
+    world.engine.watch("/a/x", 0)
+    assert await world.heard() == {}
+    await world.publish("/a/x", score("ann", 6))
+    await world.publish("/a/y", score("ann", 6), score("bob", 6))
+    assert set(await world.heard()) == {"/a/x", "/a/y"}
+
+
+async def test_raw_texts_are_those_of_applied_events_in_order(world: World) -> None:
+    rules = Namespace(max_score=10, events=True)
+    first = score("ann", 5, n=1)
+    await world.publish(
+        "/a/x",
+        first,
+        score("bob", 11),
+        score("cid", 3),
+        rules=rules,
+        texts=("first", "high", "cid"),
+    )
+    await world.publish("/a/x", first, score("ann", 5), rules=rules, texts=("repeat", "no effect"))
+    await world.publish("/a/x", score("bob", 11), rules=rules, texts=("high",))
+    await world.publish("/a/x", score("dee", 1), rules=rules)
+    await world.relay("/a/end", "end")
+    await eventually(lambda: ("/a/end", "end") in world.relayed)
+    assert world.relayed == [
+        ("/a/x", "first"),
+        ("/a/x", "cid"),
+        ("/a/x", "no effect"),
+        ("/a/end", "end"),
+    ]
+
+
+async def test_relayed_events_come_in_order_and_make_no_board(world: World) -> None:
+    asked = [world.relay("/r/x", f"{n}a", f"{n}b") for n in range(20)]
+    assert [await answer for answer in asked] == [None] * 20
+    await eventually(lambda: len(world.relayed) == 40)
+    assert world.relayed == [("/r/x", f"{n}{part}") for n in range(20) for part in "ab"]
+    assert await world.find("/*") == []
+    assert await world.heard() == {}
+
+
+# -- how long a board lives --------------------------------------------------------------------------------------------
+
+
+async def test_an_idle_board_ends_after_its_time_and_says_so(world: World) -> None:
+    await world.publish("/a/x", score("ann", 5))
+    epoch = (await world.read("/a/x")).epoch
+    world.clock.now += 59.9
+    assert (await world.read("/a/x")).epoch == epoch
+    await world.heard()
+    world.changed.clear()
+    world.clock.now += 0.1
+    assert await world.find("/a/*") == []
+    assert not await world.lives("/a/x")
+    await eventually(lambda: world.changed["/a/x"] > 0)
+
+
+async def test_the_next_life_of_a_board_has_another_epoch_and_begins_anew(world: World) -> None:
+    await world.publish("/a/x", score("ann", 5, n=1), rules=SUM)
+    epoch = (await world.read("/a/x")).epoch
+    world.clock.now += 60
+    outcome = await world.publish("/a/x", score("bob", 1), score("ann", 5, n=1), rules=SUM)
+    assert outcome.version == 1
+    reading = await world.read("/a/x")
+    assert reading.epoch not in ("", epoch)
+    assert await world.scores("/a/x") == [("ann", 5), ("bob", 1)]
+
+
+async def test_a_publish_keeps_a_board_alive_also_without_effect(world: World) -> None:
+    await world.publish("/a/x", score("ann", 5))
+    world.clock.now += 59
+    await world.publish("/a/x", score("ann", 1))
+    world.clock.now += 59
+    assert await world.lives("/a/x")
+    world.clock.now += 1
+    assert not await world.lives("/a/x")
+
+
+async def test_reading_keeps_no_board_alive(world: World) -> None:
+    await world.publish("/a/x", score("ann", 5))
+    for _ in range(5):
+        world.clock.now += 10
+        assert await world.lives("/a/x")
+        assert len(await world.find("/*")) == 1
+    world.clock.now += 10
+    assert not await world.lives("/a/x")
+
+
+async def test_each_board_lives_as_long_as_its_namespace_says(world: World) -> None:
+    await world.publish("/a/x", score("ann", 5))
+    await world.publish("/b/x", score("ann", 5), rules=Namespace(idle_ttl=120))
+    world.clock.now += 60
+    assert [board.channel for board in await world.find("/*")] == ["/b/x"]
+    world.clock.now += 60
+    assert await world.find("/*") == []
+
+
+async def test_a_watched_board_does_not_end(world: World) -> None:
+    await world.publish("/a/x", score("ann", 5))
+    world.engine.watch("/a/x", 2)
+    world.engine.watch("/a/x", 1)
+    world.clock.now += 3600
+    assert await world.scores("/a/x") == [("ann", 5)]
+
+
+async def test_a_board_that_was_watched_lives_its_time_from_the_last_watcher_on(
+    world: World,
+) -> None:
+    await world.publish("/a/x", score("ann", 5))
+    world.engine.watch("/a/x", 1)
+    world.clock.now += 3600
+    world.engine.watch("/a/x", 0)
+    world.clock.now += 59
+    assert await world.lives("/a/x")
+    world.clock.now += 1
+    assert not await world.lives("/a/x")
+
+
+async def test_a_board_that_is_born_watched_does_not_end(world: World) -> None:
+    world.engine.watch("/a/x", 1)
+    await world.publish("/a/x", score("ann", 5))
+    world.clock.now += 3600
+    assert await world.lives("/a/x")
+    assert not await world.lives("/a/y")
+
+
+async def test_who_comes_too_late_to_watch_finds_no_board(world: World) -> None:
+    await world.publish("/a/x", score("ann", 5))
+    world.clock.now += 60
+    world.engine.watch("/a/x", 1)
+    assert not await world.lives("/a/x")
+    await world.publish("/a/x", score("bob", 1))
+    world.clock.now += 3600
+    assert await world.scores("/a/x") == [("bob", 1)]
+
+
+async def test_watching_one_board_keeps_no_other(world: World) -> None:
+    for channel in ("/a/x", "/a/x/y", "/a/xy"):
+        await world.publish(channel, score("ann", 5))
+    world.engine.watch("/a/x", 1)
+    world.clock.now += 60
+    assert [board.channel for board in await world.find("/*")] == ["/a/x"]
+
+
+# -- ceilings ----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_board_over_the_ceiling_is_refused_and_changes_nothing(engine: Opener) -> None:
+    world = await engine(channels=3)
+    for channel in ("/a/x", "/a/y", "/a/z"):
+        await world.publish(channel, score("ann", 5))
+    world.changed.clear()
+    refusal = await world.apply("/a/more", score("ann", 5))
+    assert isinstance(refusal, LimitExceeded)
+    assert "3 boards" in refusal.message
+    assert not await world.lives("/a/more")
+    assert (await world.publish("/a/x", score("bob", 5))).version == 2, "the others go on"
+    assert await world.find("/a/more") == []
+
+
+async def test_a_board_that_has_ended_gives_way_to_a_new_one(engine: Opener) -> None:
+    world = await engine(channels=3)
+    for channel in ("/a/x", "/a/y", "/a/z"):
+        await world.publish(channel, score("ann", 5))
+        world.clock.now += 1
+    world.clock.now += 57
+    await world.publish("/a/new", score("ann", 5))
+    assert [board.channel for board in await world.find("/*")] == ["/a/new", "/a/y", "/a/z"]
+    assert isinstance(await world.apply("/a/more", score("ann", 5)), LimitExceeded)
+
+
+async def test_ten_thousand_boards_and_no_more(world: World) -> None:
+    for n in range(10_000):
+        world.apply(f"/a/{n}", score("ann", 5))
+    assert isinstance(await world.apply("/a/x", score("ann", 5)), LimitExceeded)
+    world.clock.now += 60
+    await world.publish("/a/x", score("ann", 5))
+
+
+async def test_entries_are_counted_over_all_boards(engine: Opener) -> None:
+    world = await engine(entries=3)
+    await world.publish("/a/x", score("ann", 5), score("bob", 5))
+    outcome = await world.publish("/a/y", score("cid", 5), score("dee", 5), score("cid", 6))
+    assert [type(event) for event in outcome.events] == [Applied, BoardFull, Applied]
+    assert isinstance((await world.publish("/a/x", score("eve", 5))).events[0], BoardFull)
+    refused = await world.publish("/a/z", score("eve", 5))
+    assert isinstance(refused.events[0], BoardFull)
+    assert not await world.lives("/a/z")
+    assert isinstance((await world.publish("/a/x", score("ann", 9))).events[0], Applied)
+
+
+async def test_a_removed_entry_makes_room_on_every_board(engine: Opener) -> None:
+    world = await engine(entries=2)
+    await world.publish("/a/x", score("ann", 5), score("bob", 5))
+    outcome = await world.publish("/a/x", Remove("ann"), score("cid", 5), score("dee", 5))
+    assert [type(event) for event in outcome.events] == [Applied, Applied, BoardFull]
+    await world.publish("/a/x", Remove("bob"))
+    assert isinstance((await world.publish("/a/y", score("eve", 5))).events[0], Applied)
+
+
+async def test_the_entries_of_a_board_that_has_ended_do_not_count(engine: Opener) -> None:
+    world = await engine(entries=2)
+    await world.publish("/a/x", score("ann", 5), score("bob", 5))
+    world.clock.now += 60
+    outcome = await world.publish("/a/y", score("ann", 5), score("bob", 5), score("cid", 5))
+    assert [type(event) for event in outcome.events] == [Applied, Applied, BoardFull]
+
+
+# -- find --------------------------------------------------------------------------------------------------------------
+
+FOUND = ["/a", "/a-b/x", "/a/x", "/a/x-y", "/a/x-y/z", "/a/x/y", "/a/xy", "/aa/x", "/b/x"]
+
+
+async def founded(world: World) -> World:
+    for channel in reversed(FOUND):
+        await world.publish(channel, score("ann", 5))
+    return world
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("/*", FOUND),
+        ("/a/*", ["/a/x", "/a/x-y", "/a/x-y/z", "/a/x/y", "/a/xy"]),
+        ("/a/x/*", ["/a/x/y"]),
+        ("/a/x", ["/a/x"]),
+        ("/a", ["/a"]),
+        ("/b/x", ["/b/x"]),
+        ("/b", []),
+        ("/c/*", []),
+    ],
+)
+async def test_found_is_what_the_pattern_covers_by_path(
+    world: World, pattern: str, found: list[str]
+) -> None:
+    await founded(world)
+    assert [board.channel for board in await world.find(pattern)] == found
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 4, 5, 8, 9, 10])
+@pytest.mark.parametrize("pattern", ["/*", "/a/*", "/a/x"])
+async def test_pages_follow_each_other_without_gap_or_repeat(
+    world: World, pattern: str, limit: int
+) -> None:
+    await founded(world)
+    whole = [board.channel for board in await world.find(pattern)]
+    paged: list[str] = []
+    while page := await world.find(pattern, after=paged[-1] if paged else "", limit=limit):
+        assert len(page) <= limit
+        paged += [board.channel for board in page]
+    assert paged == whole
+
+
+async def test_a_page_begins_behind_a_path_that_need_not_be_there(world: World) -> None:
+    await founded(world)
+    assert [board.channel for board in await world.find("/*", after="/a/x-z", limit=2)] == [
+        "/a/x/y",
+        "/a/xy",
+    ]
+    assert [board.channel for board in await world.find("/a/*", after="/0")] == FOUND[2:7]
+    assert await world.find("/a/*", after="/b") == []
+
+
+async def test_many_boards_are_found_page_by_page(world: World) -> None:
+    channels = sorted(f"/a/{n}" for n in range(1200))
+    for channel in channels:
+        world.apply(channel, score("ann", 5))
+    world.apply("/b/x", score("ann", 5))
+    paged: list[str] = []
+    sizes = []
+    while page := await world.find("/a/*", after=paged[-1] if paged else "", limit=500):
+        sizes.append(len(page))
+        paged += [board.channel for board in page]
+    assert paged == channels
+    assert sizes == [500, 500, 200]
+
+
+async def test_ended_boards_leave_no_hole_in_a_page(world: World) -> None:
+    for n in range(6):
+        await world.publish(f"/a/{n}", score("ann", 5), rules=Namespace(idle_ttl=60 + n % 2 * 60))
+    world.clock.now += 60
+    assert [board.channel for board in await world.find("/*", limit=2)] == ["/a/1", "/a/3"]
+
+
+async def test_found_boards_say_where_they_stand(world: World) -> None:
+    await world.publish("/a/x", score("ann", 5), score("bob", 5))
+    await world.publish("/a/x", score("cid", 5))
+    reading = await world.read("/a/x")
+    assert await world.find("/a/x") == [
+        Running(channel="/a/x", epoch=reading.epoch, version=2, total=3)
+    ]
+
+
+# -- the choice by URL -------------------------------------------------------------------------------------------------
+
+
+def test_a_url_names_its_engine() -> None:
+    assert isinstance(open_engine("memory://", Limits()), MemoryEngine)
+    with pytest.raises(ValueError, match="no engine for sqlite://"):
+        open_engine("sqlite:///x", Limits())
