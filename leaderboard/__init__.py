@@ -2,14 +2,16 @@
 
 A game client sends a ``publish`` frame with an event such as ``{"player": "ann", "score": 120}``.
 
-1. `realtime` has accepted the connection; its task hands each text frame to the connection's `session`.
+1. `realtime` has accepted the connection and plugged its `session` into the socket by `direct`, our door into uvicorn;
+   a text frame is handed over by one call.
 2. `messages` turns the text into a typed value, or into the error that the client gets back.
-3. `operations` asks `channels` what the path means and `auth` whether the credential may publish there; the session asks
-   `limits` whether it may do so now. Each event becomes a score of the board's vocabulary.
+3. `operations` asks `channels` what the path means and `auth` whether the credential may publish there; the session
+   asks `limits` whether it may do so now. Each event becomes a score of the board's vocabulary.
 4. `broker` passes the batch to the engine (`engines`), which applies it to the `board` of the channel: a dictionary of
    entries and a sorted list of ``(key, seq, player)``. The answer goes back the same way: ``publish_success``.
-5. The engine says that the channel has changed. The broker marks the subscribers' views as due in the `hub` and returns.
-6. On the next beat the broker reads the board once for all views that are due, encodes each once, and the hub splices
+5. The engine says that the channel has changed. The broker marks the subscribers' views as due in the `hub`, and
+   returns.
+6. On the next beat the broker reads the board once for all views that are due and encodes each once; `frames` splices
    each subscriber's id in front: ``data`` frames, one per subscriber and interval however many scores came in.
 
 `api` is the same over HTTP, `pages` what people look at, `client` what programs use, `cli` the command. `app` wires it

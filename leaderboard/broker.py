@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -28,7 +28,8 @@ from leaderboard import channels, messages
 from leaderboard.board import View
 from leaderboard.engines import Batch, Engine, Outcome, Reading, Running
 from leaderboard.errors import Refusal, Unauthorized
-from leaderboard.hub import Body, Group, Hub, Peer, Room, Subscription
+from leaderboard.frames import Spliced
+from leaderboard.hub import Body, Group, Hub, Outlet, Peer, Room, Subscription
 from leaderboard.metrics import Metrics
 from leaderboard.settings import Namespace
 
@@ -66,6 +67,7 @@ class Broker:
         self._reads: deque[Callable[[], None]] = deque()
         self._passes: Lane = deque()
         self._relays: Lane = deque()
+        self._held: dict[Outlet, None] | None = None
         self._working = False
         self._longest_pass = 0.0
         engine.changed = self._changed
@@ -172,18 +174,24 @@ class Broker:
         """Let a subscription go."""
         room = subscription.room
         self.hub.remove(subscription)
-        subscription.due.clear()
         if room is not None:
             self._presence(room)
 
+    def pause(self, subscriptions: Iterable[Subscription]) -> None:
+        """A connection is congested: its subscriptions leave the fan-out."""
+        for subscription in subscriptions:
+            if subscription.view is not None:
+                subscription.leave()
+
     def resume(self, peer: Peer) -> None:
-        """A connection is writable again: it gets the newest of what it missed."""
+        """It is not any more: its subscriptions come back, and get the newest of what they missed."""
         waiting = list(peer.waiting)
         peer.waiting.clear()
         for subscription in waiting:
-            if channels.is_wildcard(subscription.channel):
+            if subscription.due is not None:
                 self._start(self._passes, self._drain(subscription))
             else:
+                subscription.come_back()
                 self._show(subscription, subscription.channel)
 
     def _presence(self, room: Room) -> None:
@@ -203,11 +211,16 @@ class Broker:
 
     def _changed(self, channel: str) -> None:
         room = self.hub.rooms.get(channel)
-        wild = {subscription.every for subscription in self.hub.wild(channel)}
+        if room is not None and room.marked == self.hub.generation:
+            room.stale()  # the rest has been done since the last pass: a publish costs the same however many watch
+            return
+        wild = self.hub.wild_paces(channel)
         if room is None and wild:
             room = self.hub.open_room(channel, self.rules(channel))
         if room is not None:
+            room.stale()
             room.mark(self._loop.time(), wild)
+            room.marked = self.hub.generation
             self._plan(room)
 
     def _plan(self, room: Room) -> None:
@@ -263,6 +276,7 @@ class Broker:
 
     def _begin(self, room: Room, when: float) -> None:
         """Take what is due, in parts small enough for one reading each."""
+        room.marked = -1
         now = max(when, self._loop.time())
         # Who watches is told with a change, where one is due, and only else by itself.
         presence = room.presence.take(now, PRESENCE_PACE)
@@ -274,9 +288,8 @@ class Broker:
         wild = [
             every for every, track in room.wild.items() if track.take(now, room.wild_pace(every))
         ]
-        for subscription in self.hub.wild(room.channel) if wild else ():
-            if subscription.every in wild:
-                self._mark(subscription, (room.channel,))
+        for subscription in list(self.hub.wild(room.channel, wild)):
+            self._mark(subscription, (room.channel,))
         for start in range(0, len(groups), VIEWS):
             room.passing += 1
             part = groups[start : start + VIEWS]
@@ -322,25 +335,62 @@ class Broker:
     ) -> Pass:
         """Send each group its body, pausing where others may have their turn."""
         try:
+            # Where more boards are due, frames are held, so that a connection gets all of them in one write.
+            held = self._hold() if self._reads or len(self._passes) > 1 else None
             live = messages.live(_moment(self._loop.time() + room.clock, room))
             watching = room.watching
-            frames = size = 0
             for group in groups:
                 body = bodies[group.view]
                 stamp = (room.channel, body.epoch, body.version, watching)
-                shared = messages.shared(body.text, live)
-                for count, subscription in enumerate(list(group.members), 1):
-                    if subscription in group.members:
-                        sent = subscription.deliver(room.channel, body.epoch, stamp, shared)
-                        frames += sent > 0
-                        size += sent
-                    if count % CHUNK == 0:
-                        yield
+                end = messages.shared(body.text, live)
+                mine = group.begin(body.epoch, stamp)
+                if mine is not None:
+                    self._count_skipped(room.channel, group.away)
+                    yield from self._to_members(room, group, Spliced(mine + end), held)
+                    group.end(body.epoch)
+                for subscription in list(group.apart):
+                    sent = subscription.deliver(room.channel, body.epoch, stamp, end)
+                    self._count_sent(room.channel, int(sent > 0), sent)
+                    group.take_in(subscription)
                 yield
-            self._count_sent(room.channel, frames, size)
             self._longest_pass = max(self._longest_pass, self._loop.time() - began)
         finally:
             self._ended(room)
+
+    def _to_members(
+        self, room: Room, group: Group, frames: Spliced, held: dict[Outlet, None] | None
+    ) -> Pass:
+        """The innermost loop: one write per member."""
+        members = group.members
+        everyone = list(members)
+        sent = size = 0
+        for start in range(0, len(everyone), CHUNK):
+            for subscription in everyone[start : start + CHUNK]:
+                if subscription in members:  # it may have left since
+                    frame = frames[subscription.prefix]
+                    if held is None:
+                        subscription.door.write(frame)
+                    else:
+                        subscription.door.hold(frame)
+                        held[subscription.door] = None
+                    sent += 1
+                    size += len(frame)
+            yield
+        self._count_sent(room.channel, sent, size)
+
+    def _hold(self) -> dict[Outlet, None]:
+        """The connections that hold frames; they are flushed behind all that is due now."""
+        if self._held is None:
+            self._held = {}
+            self._reads.append(lambda: self._start(self._passes, self._flush()))
+        return self._held
+
+    def _flush(self) -> Pass:
+        held, self._held = self._held or {}, None
+        for count, door in enumerate(held, 1):
+            door.flush()
+            if count % CHUNK == 0:
+                yield
 
     def _ended(self, room: Room) -> None:
         """A part of a pass has ended; with the last of them, see what has become due meanwhile."""
@@ -376,21 +426,25 @@ class Broker:
         else:
             self._encode(room, [view], show)
 
-    def _mark(self, subscription: Subscription, boards: Iterator[str] | tuple[str, ...]) -> None:
+    def _mark(self, subscription: Subscription, boards: Iterable[str]) -> None:
         """Boards are due to a wildcard's subscriber: a mark each, the least recently sent first."""
-        idle = not subscription.due
-        subscription.due.update(dict.fromkeys(boards))
-        if subscription.due and idle:
+        due = subscription.due
+        if due is None:
+            return
+        idle = not due
+        due.update(dict.fromkeys(boards))
+        if due and idle:
             self._start(self._passes, self._drain(subscription))
 
     def _drain(self, subscription: Subscription) -> Pass:
         """Send a wildcard's subscriber the boards that are due to it, while it can take them."""
-        while subscription.due:
-            if not subscription.peer.writable:
-                subscription.peer.waiting[subscription] = None
+        due = subscription.due
+        while due and subscription.open:
+            if subscription.door.congested:
+                subscription.leave()
                 return
-            channel = next(iter(subscription.due))
-            del subscription.due[channel]
+            channel = next(iter(due))
+            del due[channel]
             self._show(subscription, channel)
             yield
 
@@ -399,22 +453,28 @@ class Broker:
     def _relayed(self, channel: str, events: Sequence[str]) -> None:
         subscriptions = self.hub.raw(channel)
         if subscriptions:
-            ends = [messages.shared_event(event) for event in events]
-            self._start(self._relays, self._deliver_events(channel, subscriptions, ends))
+            frames = [Spliced(messages.shared_event(event)) for event in events]
+            self._start(self._relays, self._deliver_events(channel, subscriptions, frames))
 
     def _deliver_events(
-        self, channel: str, subscriptions: list[Subscription], ends: list[bytes]
+        self, channel: str, subscriptions: list[Subscription], frames: list[Spliced]
     ) -> Pass:
-        reached = 0
+        size = reached = 0
         for count, subscription in enumerate(subscriptions, 1):
             if subscription.open:  # it may have ended since, and its id be another's
                 reached += 1
-                for end in ends:
-                    subscription.peer.relay(subscription.prefix + end)
+                for each in frames:
+                    frame = each[subscription.prefix]
+                    subscription.peer.relay(frame)
+                    size += len(frame)
             if count % CHUNK == 0:
                 yield
-        self._count_sent(channel, reached * len(ends), reached * sum(map(len, ends)))
+        self._count_sent(channel, reached * len(frames), size)
         yield
+
+    def _count_skipped(self, channel: str, count: int) -> None:
+        if count:
+            self.metrics.count("SkippedSnapshots", channels.namespace(channel), count)
 
     def _count_sent(self, channel: str, frames: int, size: int) -> None:
         if frames:

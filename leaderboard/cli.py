@@ -67,6 +67,9 @@ def serve(
     public_url: Annotated[
         str | None, typer.Option(help="What links point to, as https://scores.example.")
     ] = None,
+    plain_asgi: Annotated[
+        bool, typer.Option("--plain-asgi", help="Leave out the fast door into uvicorn.")
+    ] = False,
 ) -> None:
     """Start the server.
 
@@ -89,7 +92,11 @@ def serve(
     except (ConfigError, serving.CannotListen) as error:
         fail(str(error))
     serving.run(
-        app, settings, bound, lambda: _announce(settings, serving.urls(settings, bound), made_key)
+        app,
+        settings,
+        bound,
+        lambda: _announce(settings, serving.urls(settings, bound), made_key),
+        plain_asgi=plain_asgi,
     )
     out.print("Stopped.")
 

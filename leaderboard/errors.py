@@ -21,6 +21,8 @@ class Close(IntEnum):
     """Refused (a ``connection_error`` says why) or done: do not come back with the same credential."""
     GOING_AWAY = 1001
     """The connection has reached its lifetime: come back at once."""
+    INVALID_DATA = 1007
+    """A text frame was not UTF-8."""
     POLICY = 1008
     """The connection never said anything, or was removed."""
     RESTART = 1012

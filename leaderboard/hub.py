@@ -11,14 +11,15 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from msgspec import Struct
 
 from leaderboard import channels
 from leaderboard.board import View
 from leaderboard.errors import LimitExceeded
-from leaderboard.messages import SNAPSHOT_PREFIX, data_prefix, escape, own
+from leaderboard.frames import Spliced
+from leaderboard.messages import data_prefix, escape, own, snapshot_prefix
 from leaderboard.settings import Namespace
 
 MAX_PERSONAL = 1000
@@ -28,18 +29,35 @@ MANY_PERSONAL = 100
 PERSONAL_PACE = 0.25
 
 
+K = TypeVar("K", str, int)
+
+
+class Outlet(Protocol):
+    """Where the frames of a connection go. They come ready to be written, header and all."""
+
+    @property
+    def congested(self) -> bool:
+        """What was sent has not left: snapshots pass by until it has."""
+
+    def write(self, frame: bytes) -> None:
+        """Send a frame."""
+
+    def hold(self, frame: bytes) -> None:
+        """Keep a frame for the `flush` that the caller owes, so that several leave in one write."""
+
+    def flush(self) -> None:
+        """Write what is held."""
+
+
 class Peer(Protocol):
     """What the hub knows of a connection."""
 
     waiting: dict[Subscription, None]
-    """Subscriptions that missed a snapshot because the connection was not writable."""
+    """Subscriptions that have left the room because the connection is congested."""
 
     @property
-    def writable(self) -> bool:
-        """Whether a snapshot may be sent now."""
-
-    def send(self, frame: bytes) -> None:
-        """Send a snapshot's frame."""
+    def door(self) -> Outlet:
+        """Where its frames go."""
 
     def relay(self, frame: bytes) -> None:
         """Send, or queue up to the connection's backlog, an event that must not be conflated."""
@@ -48,15 +66,20 @@ class Peer(Protocol):
 class Subscription:
     """One ``subscribe``: what it shows, and what it has shown.
 
-    ``view`` is None for events as they come. ``stamp`` tells the last snapshot sent, so that none is sent twice.
+    ``view`` is None for events as they come. What was shown last is noted here only for those who are served singly
+    (see `Group`): ``stamp`` tells that snapshot from others, ``epoch`` is the last life of the board that was seen.
     """
 
     __slots__ = (
         "channel",
+        "door",
         "due",
+        "epoch",
         "epochs",
         "every",
+        "group",
         "id",
+        "left",
         "open",
         "peer",
         "prefix",
@@ -76,53 +99,77 @@ class Subscription:
         since: str = "",
     ) -> None:
         self.peer = peer
+        self.door = peer.door
         self.id = id
         self.channel = channel
         self.view = view
         self.every = every
-        self.prefix = data_prefix(id)
+        self.prefix = snapshot_prefix(id) if view is not None else data_prefix(id)
         self.room: Room | None = None
+        self.group: Group | None = None
         self.open = False
         self.stamp: object = None
+        self.epoch = since
         self.skipped = 0
-        self.epochs: dict[str, str] = {channel: since} if since else {}
-        """Last epoch sent, by channel: one for an exact subscription, one per board for a wildcard."""
-        self.due: dict[str, None] = {}
+        self.left = 0
+        """Which pass of its group was the last before it left."""
+        self.due: dict[str, None] | None = None
         """Boards that a wildcard has to send, the least recently marked first."""
+        self.epochs: dict[str, str] | None = None
+        """A wildcard's last epoch sent, by board."""
+        if channels.is_wildcard(channel):
+            self.due, self.epochs = {}, {}
 
-    def deliver(self, channel: str, epoch: str, stamp: object, shared: bytes) -> int:
-        """Send a snapshot unless the subscriber has it or cannot take it; the bytes sent, 0 for none.
+    def deliver(self, channel: str, epoch: str, stamp: object, end: bytes) -> int:
+        """Send this subscriber alone a snapshot, unless it has it or cannot take it; the bytes sent, 0 for none.
 
-        ``shared`` is the end of the frame, the same for all who share the view; ``stamp`` tells this snapshot from the
-        others.
+        ``end`` is the end of the frame, the same for all who share the view; ``stamp`` tells this snapshot from others.
         """
         if stamp == self.stamp or not self.open:
             return 0
-        if not self.peer.writable:
-            self.skipped += 1
-            self.peer.waiting[self] = None
-            if channel != self.channel:
+        if self.door.congested:
+            self.leave()
+            if self.due is not None:
                 self.due[channel] = None
             return 0
         reset = self._resets(channel, epoch)
-        self.stamp = stamp
         if reset or self.skipped:
-            mine = escape(own(reset=reset, skipped=self.skipped))
+            end = escape(own(reset=reset, skipped=self.skipped)) + end
             self.skipped = 0
-            frame = b"".join((self.prefix, SNAPSHOT_PREFIX, mine, shared))
-        else:
-            frame = b"".join((self.prefix, SNAPSHOT_PREFIX, shared))
-        self.peer.send(frame)
+        self.stamp = stamp
+        frame = Spliced(end)[self.prefix]
+        self.door.write(frame)
         return len(frame)
 
     def _resets(self, channel: str, epoch: str) -> bool:
         """Whether this is another life of the board than the last one shown."""
-        known = self.epochs.get(channel, "")
-        if epoch:
-            self.epochs[channel] = epoch
-        elif channel != self.channel:
-            self.epochs.pop(channel, None)  # a wildcard need not remember boards that are gone
+        if self.epochs is None:
+            known = self.epoch
+            self.epoch = epoch or known
+        else:
+            known = self.epochs.get(channel, "")
+            if epoch:
+                self.epochs[channel] = epoch
+            else:
+                self.epochs.pop(channel, None)  # a wildcard need not remember boards that are gone
         return known not in ("", epoch)
+
+    def leave(self) -> None:
+        """Leave the room until the connection has room again: no pass looks at a congested connection."""
+        group = self.group
+        if group is not None and self in group.members:
+            del group.members[self]
+            self.epoch, self.stamp, self.left = group.epoch, None, group.passes
+        elif group is not None and self in group.apart:
+            del group.apart[self]
+            self.left = group.passes
+        self.peer.waiting[self] = None
+
+    def come_back(self) -> None:
+        """Be served again, singly at first."""
+        if self.group is not None:
+            self.skipped += self.group.passes - self.left
+            self.group.apart[self] = None
 
 
 class Track:
@@ -169,15 +216,51 @@ class Body(Struct, frozen=True):
 
 
 class Group(Track):
-    """Exact subscribers of one board that share a view and a pace."""
+    """Exact subscribers of one board that share a view and a pace.
 
-    __slots__ = ("every", "members", "view")
+    ``members`` are in step: all were sent the same last, and the next is the same for all of them, so a pass writes to
+    them without asking. Those ``apart`` have just come (back): the next pass serves them singly and takes them in.
+    """
+
+    __slots__ = ("apart", "epoch", "every", "members", "passes", "size", "stamp", "view")
 
     def __init__(self, view: View, every: int) -> None:
         super().__init__()
         self.view = view
         self.every = every
         self.members: dict[Subscription, None] = {}
+        self.apart: dict[Subscription, None] = {}
+        self.size = 0
+        """Subscriptions of this group, those on congested connections too."""
+        self.epoch = ""
+        """The last life of the board that the members were shown."""
+        self.stamp: object = None
+        """The last snapshot that they were sent."""
+        self.passes = 0
+
+    def begin(self, epoch: str, stamp: object) -> bytes | None:
+        """Begin a pass: what the members are told alone, escaped; None if they have this snapshot already."""
+        if stamp == self.stamp:
+            return None
+        self.stamp = stamp
+        self.passes += 1
+        return escape(own(reset=self.epoch not in ("", epoch), skipped=0))
+
+    @property
+    def away(self) -> int:
+        """Subscriptions that the pass leaves out, because their connection is congested."""
+        return self.size - len(self.members) - len(self.apart)
+
+    def end(self, epoch: str) -> None:
+        """The members have been sent this life of the board."""
+        self.epoch = epoch or self.epoch
+
+    def take_in(self, subscription: Subscription) -> None:
+        """One of those apart has been sent what the members were sent last: it is in step."""
+        in_step = subscription.stamp == self.stamp and subscription.epoch == self.epoch
+        if in_step and subscription in self.apart:
+            del self.apart[subscription]
+            self.members[subscription] = None
 
 
 class Room:
@@ -190,6 +273,7 @@ class Room:
         "connections",
         "floor",
         "groups",
+        "marked",
         "passing",
         "personal",
         "planned",
@@ -216,6 +300,8 @@ class Room:
         self.clock = 0.0
         """The engine's clock minus the loop's."""
         self.presence = Track()
+        self.marked = -1
+        """The hub's generation for which all that is shown of the board was marked as due, since the last pass."""
         self.planned: float | None = None
         """When the broker will look at this room."""
         self.passing = 0
@@ -237,10 +323,13 @@ class Room:
         """Seconds between two marks of a wildcard subscriber of that pace."""
         return self.rules.interval_ms / 1000 * every
 
-    def mark(self, now: float, wild: Iterable[int]) -> None:
-        """The board has changed: what was encoded is stale, and all that is shown of it is due."""
+    def stale(self) -> None:
+        """The board has changed: what was encoded is not what it is."""
         self.revision += 1
         self.bodies.clear()
+
+    def mark(self, now: float, wild: Iterable[int]) -> None:
+        """All that is shown of the board is due, to wildcards of these paces too."""
         for group in self.groups.values():
             group.mark(now, self.pace(group))
         for every in wild:
@@ -266,8 +355,10 @@ class Hub:
         self.rooms: dict[str, Room] = {}
         self.size = 0
         """Live subscriptions."""
+        self.generation = 0
+        """Counts the subscriptions that have come: what was marked before one of them may lack it."""
         self._raw: dict[str, dict[Subscription, None]] = {}
-        self._wild: dict[str, dict[Subscription, None]] = {}
+        self._wild: dict[str, dict[int, dict[Subscription, None]]] = {}
 
     def open_room(self, channel: str, rules: Namespace) -> Room:
         """The room of a channel, made if need be."""
@@ -283,7 +374,8 @@ class Hub:
         if view is None:
             self._raw.setdefault(channel, {})[subscription] = None
         elif wildcard:
-            self._wild.setdefault(channel, {})[subscription] = None
+            paces = self._wild.setdefault(channel, {})
+            paces.setdefault(subscription.every, {})[subscription] = None
         else:
             self._join(self.open_room(channel, rules), subscription, view)
         if rules.kind == "board" and not wildcard:
@@ -292,6 +384,7 @@ class Hub:
             subscription.room = room
         subscription.open = True
         self.size += 1
+        self.generation += 1
 
     def _join(self, room: Room, subscription: Subscription, view: View) -> None:
         key = (view, subscription.every)
@@ -303,32 +396,37 @@ class Hub:
                 )
             room.personal += view.personal
             group = room.groups[key] = Group(view, subscription.every)
-        group.members[subscription] = None
+        group.apart[subscription] = None
+        group.size += 1
+        subscription.group = group
 
     def remove(self, subscription: Subscription) -> None:
         """Let a subscription go, and its group with the last member. The room stays until `close_room`."""
         self.size -= 1
         subscription.open = False
         subscription.peer.waiting.pop(subscription, None)
-        channel, view, room = subscription.channel, subscription.view, subscription.room
-        for shelf in (self._raw, self._wild):
-            if subscription in shelf.get(channel, ()):
-                del shelf[channel][subscription]
-                if not shelf[channel]:
-                    del shelf[channel]
+        channel, room = subscription.channel, subscription.room
+        if subscription.view is None:
+            _take_from(self._raw, channel, subscription)
+        elif subscription.due is not None:
+            paces = self._wild[channel]
+            _take_from(paces, subscription.every, subscription)
+            if not paces:
+                del self._wild[channel]
         if room is None:
             return
         room.connections[subscription.peer] -= 1
         if not room.connections[subscription.peer]:
             del room.connections[subscription.peer]
-        if view is not None:
-            key = (view, subscription.every)
-            group = room.groups[key]
-            del group.members[subscription]
-            if not group.members:
-                del room.groups[key]
-                room.personal -= view.personal
-                room.bodies.pop(view, None)
+        group = subscription.group
+        if group is not None:
+            group.members.pop(subscription, None)
+            group.apart.pop(subscription, None)
+            group.size -= 1
+            if not group.size:
+                del room.groups[group.view, group.every]
+                room.personal -= group.view.personal
+                room.bodies.pop(group.view, None)
 
     def close_room(self, room: Room) -> None:
         """Forget a room that nobody is in and that owes nothing."""
@@ -337,10 +435,22 @@ class Hub:
         if self.rooms.get(room.channel) is room:
             del self.rooms[room.channel]
 
-    def wild(self, channel: str) -> Iterator[Subscription]:
-        """Wildcard subscribers that want snapshots of a channel."""
+    def wild_paces(self, channel: str) -> set[int]:
+        """The ``every`` of all wildcard subscribers that want snapshots of a channel."""
+        if not self._wild:
+            return set()
+        return {
+            every
+            for pattern in channels.wildcards_over(channel)
+            for every in self._wild.get(pattern, ())
+        }
+
+    def wild(self, channel: str, paces: Iterable[int]) -> Iterator[Subscription]:
+        """Wildcard subscribers of these paces that want snapshots of a channel."""
         for pattern in channels.wildcards_over(channel):
-            yield from self._wild.get(pattern, ())
+            shelf = self._wild.get(pattern, {})
+            for every in paces:
+                yield from shelf.get(every, ())
 
     def raw(self, channel: str) -> list[Subscription]:
         """Those who want a channel's events as they come."""
@@ -348,3 +458,12 @@ class Hub:
         for pattern in channels.wildcards_over(channel):
             found += self._raw.get(pattern, ())
         return found
+
+
+def _take_from(
+    shelf: dict[K, dict[Subscription, None]], key: K, subscription: Subscription
+) -> None:
+    """Take a subscription from a shelf, and its place with the last one there."""
+    del shelf[key][subscription]
+    if not shelf[key]:
+        del shelf[key]

@@ -470,8 +470,9 @@ def data_prefix(id: str) -> bytes:  # noqa: A002
     return b'{"type":"data","id":"%s","event":"' % id.encode()
 
 
-SNAPSHOT_PREFIX = rb"{\"type\":\"snapshot\","
-"""The beginning of every snapshot inside a ``data`` frame."""
+def snapshot_prefix(id: str) -> bytes:  # noqa: A002
+    """The beginning of every ``data`` frame of a subscription to snapshots."""
+    return data_prefix(id) + rb"{\"type\":\"snapshot\","
 
 
 def shared_event(event: str) -> bytes:

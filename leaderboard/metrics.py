@@ -7,7 +7,7 @@ The hot path adds to a plain number; names, types and help are put together when
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 
 from prometheus_client import (
@@ -58,7 +58,7 @@ class Metrics:
     """Counters of one server. ``gauges`` gives the present values when asked."""
 
     def __init__(self) -> None:
-        self._counts: Counter[tuple[str, str]] = Counter()
+        self._counts: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.gauges: Callable[[], dict[str, float]] = dict
 
     def count(self, name: str, namespace: str = "", by: int = 1) -> None:

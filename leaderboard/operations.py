@@ -12,20 +12,21 @@ from msgspec import Struct
 
 from leaderboard import channels, messages
 from leaderboard.auth import Authenticator, Grant, may_remove
-from leaderboard.board import Applied, Event, Remove, number
+from leaderboard.board import Event, Remove, number
 from leaderboard.broker import Broker
 from leaderboard.engines import Batch, Outcome
 from leaderboard.errors import Refusal
-from leaderboard.messages import Published
+from leaderboard.messages import Accepted, Failed, Published, Result
 from leaderboard.settings import Namespace
 
 Credentials = Mapping[str, str] | None
 
 
 class Target(Struct, frozen=True):
-    """A channel or wildcard, its rules, and a grant that may do there what was asked."""
+    """A channel or wildcard, its namespace and rules, and a grant that may do there what was asked."""
 
     path: str
+    namespace: str
     rules: Namespace
     grant: Grant
 
@@ -43,7 +44,7 @@ class Operations:
         rules = self.broker.rules(path)
         grant = self.auth.authenticate(credentials)
         self.auth.may_publish(grant, path, rules)
-        return Target(path, rules, grant)
+        return Target(path, channels.namespace(path), rules, grant)
 
     def to_subscribe(self, channel: str, credentials: Credentials) -> Target:
         """What a subscribe may show; raises `BadRequest` or `Unauthorized`."""
@@ -51,109 +52,103 @@ class Operations:
         rules = self.broker.rules(path)
         grant = self.auth.authenticate(credentials)
         self.auth.may_subscribe(grant, path, rules)
-        return Target(path, rules, grant)
+        return Target(path, channels.namespace(path), rules, grant)
 
     def publish(
         self,
         target: Target,
-        events: Sequence[str],
+        texts: Sequence[str],
         done: Callable[[Published | Refusal], None],
         *,
         results: bool = False,
     ) -> None:
         """Apply or relay events; ``done`` runs once, with a refusal if none of it was done."""
-        publish = self._publish_scores if target.rules.kind == "board" else self._publish_relay
-        publish(_Report(self.broker, target, events, done, results=results))
+        if target.rules.kind == "board":
+            self._publish_scores(target, texts, done, results=results)
+        else:
+            self._publish_relay(target, texts, done)
 
-    def _publish_scores(self, report: _Report) -> None:
-        target = report.target
-        events: list[Event] = []
-        for index, text in enumerate(report.texts):
-            try:
-                event = messages.decode_board_event(text)
-                if isinstance(event, Remove):
-                    may_remove(target.grant)
-                events.append(event)
-                report.sent.append(index)
-            except Refusal as refusal:
-                report.fail(index, refusal)
-        if not events:
-            report.finish()
-            return
-        texts = tuple(report.texts[index] for index in report.sent) if target.rules.events else ()
-        batch = Batch(target.path, target.rules, tuple(events), texts, report.results)
-        self.broker.apply(batch, report.applied)
-
-    def _publish_relay(self, report: _Report) -> None:
-        for index, text in enumerate(report.texts):
-            try:
-                messages.check_relay_event(text)
-                report.sent.append(index)
-            except Refusal as refusal:
-                report.fail(index, refusal)
-        if not report.sent:
-            report.finish()
-            return
-        texts = [report.texts[index] for index in report.sent]
-        self.broker.relay(report.target.path, texts, report.relayed)
-
-
-class _Report:
-    """The answer to one publish while it is being put together."""
-
-    def __init__(
+    def _publish_scores(
         self,
-        broker: Broker,
         target: Target,
         texts: Sequence[str],
         done: Callable[[Published | Refusal], None],
         *,
         results: bool,
     ) -> None:
-        self.target = target
-        self.texts = texts
-        self.results = results
-        self.sent: list[int] = []
-        """Indexes of the events that went to the engine."""
-        self._metrics = broker.metrics
-        self._done = done
-        self._published = Published([], [], [None] * len(texts) if results else None)
+        failed: list[Failed] = []
+        events: list[Event] = []
+        sent: list[int] = []
+        for index, text in enumerate(texts):
+            try:
+                event = messages.decode_board_event(text)
+                if isinstance(event, Remove):
+                    may_remove(target.grant)
+                events.append(event)
+                sent.append(index)
+            except Refusal as refusal:
+                failed.append(messages.failed(index, refusal))
 
-    def fail(self, index: int, refusal: Refusal) -> None:
-        self._published.failed.append(messages.failed(index, refusal))
+        def applied(outcome: Outcome | Refusal) -> None:
+            if isinstance(outcome, Refusal):
+                done(outcome)
+                return
+            successful: list[Accepted] = []
+            for index, event in zip(sent, outcome.events, strict=True):
+                if isinstance(event, Refusal):
+                    failed.append(messages.failed(index, event))
+                else:
+                    successful.append(messages.accepted(index, duplicate=event.duplicate))
+            published = self._published(target, successful, failed)
+            if results:
+                published.results = _results(len(texts), sent, outcome)
+            done(published)
 
-    def applied(self, outcome: Outcome | Refusal) -> None:
-        """The engine's answer for a board."""
-        if isinstance(outcome, Refusal):
-            self._done(outcome)
+        if not events:
+            done(self._published(target, [], failed))
             return
-        for place, (index, event) in enumerate(zip(self.sent, outcome.events, strict=True)):
-            if isinstance(event, Refusal):
-                self.fail(index, event)
-                continue
-            self._published.successful.append(messages.accepted(index, duplicate=event.duplicate))
-            if self._published.results is not None:
-                rank = outcome.ranks[place]
-                self._published.results[index] = _result(event, rank, outcome.version)
-        self.finish()
+        raw = tuple(texts[index] for index in sent) if target.rules.events else ()
+        batch = Batch(target.path, target.rules, tuple(events), raw, results)
+        self.broker.apply(batch, applied)
 
-    def relayed(self, refusal: Refusal | None) -> None:
-        """The engine's answer for a relay channel."""
-        if refusal is not None:
-            self._done(refusal)
-            return
-        self._published.successful += [messages.accepted(index) for index in self.sent]
-        self.finish()
+    def _publish_relay(
+        self, target: Target, texts: Sequence[str], done: Callable[[Published | Refusal], None]
+    ) -> None:
+        failed: list[Failed] = []
+        sent: list[int] = []
+        for index, text in enumerate(texts):
+            try:
+                messages.check_relay_event(text)
+                sent.append(index)
+            except Refusal as refusal:
+                failed.append(messages.failed(index, refusal))
 
-    def finish(self) -> None:
-        published = self._published
-        published.failed.sort(key=lambda item: item.index)
-        namespace = channels.namespace(self.target.path)
-        self._metrics.count("SuccessfulEvents", namespace, len(published.successful))
-        self._metrics.count("FailedEvents", namespace, len(published.failed))
-        self._done(published)
+        def relayed(refusal: Refusal | None) -> None:
+            successful = [messages.accepted(index) for index in sent]
+            done(refusal or self._published(target, successful, failed))
+
+        if sent:
+            self.broker.relay(target.path, [texts[index] for index in sent], relayed)
+        else:
+            done(self._published(target, [], failed))
+
+    def _published(
+        self, target: Target, successful: list[Accepted], failed: list[Failed]
+    ) -> Published:
+        metrics = self.broker.metrics
+        if successful:
+            metrics.count("SuccessfulEvents", target.namespace, len(successful))
+        if failed:
+            metrics.count("FailedEvents", target.namespace, len(failed))
+            failed.sort(key=lambda item: item.index)
+        return Published(successful, failed)
 
 
-def _result(event: Applied, rank: int | None, version: int) -> messages.Result:
-    score = None if event.score is None else number(event.score)
-    return messages.Result(event.player, score, rank, version)
+def _results(count: int, sent: Sequence[int], outcome: Outcome) -> list[Result | None]:
+    """Where each event of a publish left its player; None for those that failed."""
+    results: list[Result | None] = [None] * count
+    for index, event, rank in zip(sent, outcome.events, outcome.ranks, strict=True):
+        if not isinstance(event, Refusal):
+            score = None if event.score is None else number(event.score)
+            results[index] = Result(event.player, score, rank, outcome.version)
+    return results

@@ -1,7 +1,9 @@
 """The WebSocket door: carries sessions over ASGI, with their keep-alives and their ends.
 
-One task reads, one writes. What a session sends is queued and leaves in order; while more than `HIGH_WATER` waits, the
-session counts as not writable, so snapshots pass it by and its own frames are not read.
+Two ways lead through it. Under our own uvicorn protocol (`direct`) a session is plugged straight into the connection.
+Under any other ASGI server one task reads and one writes: what a session sends is queued and leaves in order. Either
+way the session sees the same `Door`, and a connection whose client does not read is congested: snapshots pass it by,
+and its own frames are not read.
 """
 
 from __future__ import annotations
@@ -14,8 +16,9 @@ from collections.abc import Callable
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from leaderboard import messages
+from leaderboard import direct, frames, messages
 from leaderboard.auth import PROTOCOL, credentials_of_upgrade
+from leaderboard.direct import EXTENSION, HIGH_WATER, DirectProtocol
 from leaderboard.errors import Close, LimitExceeded, Refusal
 from leaderboard.operations import Operations
 from leaderboard.session import Session
@@ -23,25 +26,27 @@ from leaderboard.settings import Limits
 
 log = logging.getLogger(__name__)
 
-HIGH_WATER = 64 * 1024
-"""Bytes waiting for one connection beyond which it is not writable: asyncio's own default for a transport."""
 LOW_WATER = HIGH_WATER // 4
 DRAIN_TIME = 3.0
 """Seconds that connections have to take their last frames when the server ends: `serve` promises five in all."""
+SPOKES = 64
+"""Parts into which a round of keep-alives is divided, so that ten thousand of them are no burst."""
 
 
 class AsgiDoor:
-    """The frames of one connection on their way out."""
+    """The frames of one connection on their way out over plain ASGI."""
 
     def __init__(self, websocket: WebSocket) -> None:
         self._websocket = websocket
-        self._frames: deque[bytes] = deque()
+        self._texts: deque[bytes] = deque()
         self._something_to_do = asyncio.Event()
         self._free = asyncio.Event()
         self._closing: tuple[Close, str] | None = None
         self._ended = False
+        self.patience = asyncio.timeout(None)
+        """Ends the reading of a connection that was closed and does not take it."""
         self.backlog = 0
-        self.writable = True
+        self.congested = False
         self.session: Session
 
     @property
@@ -49,19 +54,30 @@ class AsgiDoor:
         """The code with which this side closes, if it does."""
         return self._closing[0] if self._closing else None
 
-    def send(self, frame: bytes) -> None:
+    def send_text(self, text: bytes) -> None:
         if self._closing or self._ended:
             return
-        self._frames.append(frame)
-        self.backlog += len(frame)
-        if self.backlog > HIGH_WATER:
-            self.writable = False
+        self._texts.append(text)
+        self.backlog += len(text)
         self._something_to_do.set()
+        if self.backlog > HIGH_WATER and not self.congested:
+            self.congested = True
+            self.session.pause()
+
+    def write(self, frame: bytes) -> None:
+        self.send_text(frames.text_of(frame))
+
+    hold = write  # the writer's task runs later anyway
+
+    def flush(self) -> None:
+        pass
 
     def close(self, code: Close, reason: str = "") -> None:
-        if self._closing is None:
-            self._closing = (code, reason)
-            self._something_to_do.set()
+        if self._closing or self._ended:
+            return
+        self._closing = (code, reason)
+        self._something_to_do.set()
+        self.patience.reschedule(asyncio.get_running_loop().time() + direct.LINGER)
 
     def wake(self) -> None:
         self._free.set()
@@ -72,14 +88,20 @@ class AsgiDoor:
             self._free.clear()
             await self._free.wait()
 
-    async def write(self) -> None:
+    def end(self) -> None:
+        """Nobody is there any more: nothing is taken from here on."""
+        self._ended = True
+        self._texts.clear()
+        self.wake()
+
+    async def run(self) -> None:
         """Write what is sent, until closed or disconnected."""
         try:
             while True:
-                while self._frames:
-                    frame = self._frames.popleft()
-                    await self._websocket.send_text(frame.decode())
-                    self._left(len(frame))
+                while self._texts:
+                    text = self._texts.popleft()
+                    await self._websocket.send_text(text.decode())
+                    self._left(len(text))
                 if self._closing:
                     code, reason = self._closing
                     await self._websocket.close(code, reason)
@@ -90,16 +112,27 @@ class AsgiDoor:
             # Starlette's and the server's ways to say that nobody is there any more.
             log.debug("a connection went away while written to: %r", error)
         finally:
-            self._ended = True
-            self._frames.clear()
-            self.wake()
+            self.end()
 
     def _left(self, size: int) -> None:
         self.backlog -= size
-        if not self.writable and self.backlog <= LOW_WATER:
-            self.writable = True
+        if self.congested and self.backlog <= LOW_WATER:
+            self.congested = False
             self.wake()
-            self.session.drained()
+            self.session.resume()
+
+
+AnyDoor = AsgiDoor | DirectProtocol
+
+
+class _Connection:
+    """What the wheel knows of a connection."""
+
+    __slots__ = ("began", "kept_alive", "session")
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.began = self.kept_alive = time.monotonic()
 
 
 class Realtime:
@@ -109,46 +142,53 @@ class Realtime:
         self._operations = operations
         self._limits = limits
         self._metrics = operations.broker.metrics
-        self._doors: dict[AsgiDoor, asyncio.Task[None]] = {}
+        self._connections: dict[AnyDoor, _Connection] = {}
+        self._gone = asyncio.Event()
+        self._wheel = _Wheel(
+            min(limits.keep_alive, limits.first_frame, limits.connection_lifetime), self._visit
+        )
         self.draining = False
 
     def __len__(self) -> int:
-        return len(self._doors)
+        return len(self._connections)
 
     async def serve(self, websocket: WebSocket) -> None:
-        """The whole life of one connection."""
+        """One connection: its whole life over plain ASGI, or up to its session under `direct`."""
         self._metrics.count("ConnectRequests")
         offered = websocket.scope["subprotocols"]
+        refusal = self._refusal(websocket)
         await websocket.accept(PROTOCOL if PROTOCOL in offered else None)
-        if self.draining or len(self._doors) >= self._limits.connections:
+        if self.draining or len(self._connections) >= self._limits.connections:
             await self._turn_away(websocket)
             return
-        began = time.monotonic()
-        refusal = self._refusal(websocket)
         self._metrics.count("ConnectClientError" if refusal else "ConnectSuccess")
+        plug = websocket.scope["extensions"].get(EXTENSION)
+        if isinstance(plug, DirectProtocol):
+            self._begin(plug, refusal)
+            plug.attach(self._connections[plug].session, lambda: self._end(plug))
+            return
         door = AsgiDoor(websocket)
-        door.session = Session(self._operations, self._limits, door, refusal)
-        timers = self._start_timers(door)
-        writer = asyncio.create_task(door.write(), name="writer of a connection")
-        self._doors[door] = writer
-        code = int(Close.NORMAL)
+        self._begin(door, refusal)
+        door.session = self._connections[door].session
+        writer = asyncio.create_task(door.run(), name="writer of a connection")
         try:
-            code = await self._read(websocket, door)
+            async with door.patience:
+                await self._read(websocket, door)
+        except TimeoutError:
+            log.debug("a connection did not take its end")
         finally:
+            door.end()
             door.session.closed()
-            for timer in timers:
-                timer.cancel()
+            self._end(door)
             writer.cancel()
             await asyncio.gather(writer, return_exceptions=True)
-            del self._doors[door]
-            self._count_end(door.close_code or code, time.monotonic() - began)
 
-    async def _read(self, websocket: WebSocket, door: AsgiDoor) -> int:
-        """Feed the session until the connection ends; returns the close code."""
+    async def _read(self, websocket: WebSocket, door: AsgiDoor) -> None:
+        """Feed the session until the connection ends."""
         while True:
             event = await websocket.receive()
             if event["type"] == "websocket.disconnect":
-                return int(event.get("code") or 1005)
+                return
             text = event.get("text")
             if text is None:
                 door.session.receive_binary()
@@ -177,57 +217,83 @@ class Realtime:
         except (WebSocketDisconnect, OSError, RuntimeError):
             pass  # it left first
 
-    def _start_timers(self, door: AsgiDoor) -> list[_Timer]:
-        limits = self._limits
+    def _begin(self, door: AnyDoor, refusal: Refusal | None) -> None:
+        session = Session(self._operations, self._limits, door, refusal)
+        self._connections[door] = _Connection(session)
+        self._wheel.add(door)
 
-        def keep_alive() -> None:
-            if door.writable:  # whoever does not read must not pile up keep-alives
-                door.send(messages.KEEP_ALIVE)
+    def _end(self, door: AnyDoor) -> None:
+        connection = self._connections.pop(door)
+        self._wheel.remove(door)
+        # What the client did, or failed to do, ends a connection with one of these two; all else is in order.
+        blamed = door.close_code in (Close.POLICY, Close.TOO_SLOW)
+        self._metrics.count("DisconnectClientError" if blamed else "DisconnectSuccess")
+        lasted = time.monotonic() - connection.began
+        self._metrics.count("ConnectionDuration", by=int(lasted * 1000))
+        if not self._connections:
+            self._gone.set()
 
-        def silent() -> None:
-            if not door.session.spoken:
-                door.close(Close.POLICY, "nothing was said")
-
-        def old() -> None:
+    def _visit(self, door: AnyDoor) -> None:
+        """The wheel comes by."""
+        connection = self._connections[door]
+        now = time.monotonic()
+        age = now - connection.began
+        if age >= self._limits.connection_lifetime:
             door.close(Close.GOING_AWAY, "end of the connection's lifetime")
-
-        return [
-            _Timer(limits.keep_alive, keep_alive, again=True),
-            _Timer(limits.first_frame, silent),
-            _Timer(limits.connection_lifetime, old),
-        ]
-
-    def _count_end(self, code: int, seconds: float) -> None:
-        in_order = code in (Close.NORMAL, Close.GOING_AWAY, Close.RESTART, 1005, 1006)
-        self._metrics.count("DisconnectSuccess" if in_order else "DisconnectClientError")
-        self._metrics.count("ConnectionDuration", by=int(seconds * 1000))
+        elif age >= self._limits.first_frame and not connection.session.spoken:
+            door.close(Close.POLICY, "nothing was said")
+        elif now - connection.kept_alive >= self._limits.keep_alive and not door.congested:
+            # Whoever does not read must not pile up keep-alives.
+            connection.kept_alive = now
+            door.send_text(messages.KEEP_ALIVE)
 
     async def drain(self) -> None:
         """Take no more connections, send every subscriber the newest snapshot, and close with 1012."""
         self.draining = True
         await self._operations.broker.drain()
-        for door in self._doors:
+        self._wheel.stop()
+        for door in list(self._connections):
             door.close(Close.RESTART, "the server restarts")
-        writers = list(self._doors.values())
-        if writers:
-            await asyncio.wait(writers, timeout=DRAIN_TIME)
+        if self._connections:
+            self._gone.clear()
+            try:
+                async with asyncio.timeout(DRAIN_TIME):
+                    await self._gone.wait()
+            except TimeoutError:
+                log.warning("%d connections did not take their last frames", len(self._connections))
 
 
-class _Timer:
-    """A callback after some seconds, once or again and again."""
+class _Wheel:
+    """Visits every connection once in ``period`` seconds, a part of them at a time; costs a connection no timer."""
 
-    __slots__ = ("_again", "_call", "_handle", "_seconds")
+    def __init__(self, period: float, visit: Callable[[AnyDoor], None]) -> None:
+        self._pause = period / SPOKES
+        self._visit = visit
+        self._spokes: list[dict[AnyDoor, None]] = [{} for _ in range(SPOKES)]
+        self._places: dict[AnyDoor, int] = {}
+        self._turn = 0
+        self._timer: asyncio.TimerHandle | None = None
 
-    def __init__(self, seconds: float, call: Callable[[], None], *, again: bool = False) -> None:
-        self._seconds = seconds
-        self._call = call
-        self._again = again
-        self._handle = asyncio.get_running_loop().call_later(seconds, self._fire)
+    def add(self, door: AnyDoor) -> None:
+        # The spoke just passed: its first visit is a whole period away.
+        place = self._turn
+        self._places[door] = place
+        self._spokes[place][door] = None
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._pause, self._go_on)
 
-    def _fire(self) -> None:
-        self._call()
-        if self._again:
-            self._handle = asyncio.get_running_loop().call_later(self._seconds, self._fire)
+    def remove(self, door: AnyDoor) -> None:
+        del self._spokes[self._places.pop(door)][door]
 
-    def cancel(self) -> None:
-        self._handle.cancel()
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _go_on(self) -> None:
+        self._timer = None
+        self._turn = (self._turn + 1) % SPOKES
+        for door in list(self._spokes[self._turn]):
+            self._visit(door)
+        if self._places:
+            self._timer = asyncio.get_running_loop().call_later(self._pause, self._go_on)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import ipaddress
 import signal
 import socket
@@ -11,9 +12,12 @@ from collections.abc import Callable, Iterator
 import uvicorn
 from fastapi import FastAPI
 
+from leaderboard.direct import DirectProtocol, PatientProtocol
 from leaderboard.realtime import Realtime
 from leaderboard.settings import Settings
 
+SEND_BUFFER = 128 * 1024
+"""Kernel send buffer: room for a burst, not for seconds of stale snapshots (Linux' own grows to megabytes)."""
 BACKLOG = 2048
 """Connections that may wait to be accepted: a room full of phones in the same second."""
 
@@ -33,6 +37,7 @@ def listen(host: str, port: int) -> socket.socket:
         raise CannotListen(f"{host!r} is no address of this machine: {error.strerror}") from None
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)  # connections inherit it
         bound.bind(address)
         # Here, not in the loop: another server on the port shows only now.
         bound.listen(BACKLOG)
@@ -45,17 +50,29 @@ def listen(host: str, port: int) -> socket.socket:
     return bound
 
 
-def run(app: FastAPI, settings: Settings, bound: socket.socket, ready: Callable[[], None]) -> None:
+def run(
+    app: FastAPI,
+    settings: Settings,
+    bound: socket.socket,
+    ready: Callable[[], None],
+    *,
+    plain_asgi: bool = False,
+) -> None:
     """Serve until SIGINT or SIGTERM; ``ready`` runs once connections are accepted."""
+    # What start-up made lives as long as the process: the collector need not walk over it again and again.
+    gc.collect()
+    gc.freeze()
     with _signals_ignored():
-        server(app, settings, ready).run(sockets=[bound])
+        server(app, settings, ready, plain_asgi=plain_asgi).run(sockets=[bound])
 
 
-def server(app: FastAPI, settings: Settings, ready: Callable[[], None]) -> uvicorn.Server:
-    """A uvicorn server as this application needs it."""
+def server(
+    app: FastAPI, settings: Settings, ready: Callable[[], None], *, plain_asgi: bool = False
+) -> uvicorn.Server:
+    """A uvicorn server as this application needs it. ``plain_asgi`` leaves out the fast door, `direct`."""
     config = uvicorn.Config(
         app,
-        ws="websockets-sansio",
+        ws=PatientProtocol if plain_asgi else DirectProtocol,
         ws_max_size=int(settings.limits.frame),
         # Every browser offers deflate; accepting it halves fan-out and doubles memory per connection.
         ws_per_message_deflate=False,

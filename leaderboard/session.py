@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Protocol
+from typing import Any, Protocol
 
 from leaderboard import channels, messages
 from leaderboard.errors import (
@@ -23,7 +23,7 @@ from leaderboard.errors import (
     UnknownOperation,
     UnsupportedOperation,
 )
-from leaderboard.hub import Subscription
+from leaderboard.hub import Outlet, Subscription
 from leaderboard.limits import Rate
 from leaderboard.messages import ConnectionInit, Malformed, Message, Publish, Subscribe, Unsubscribe
 from leaderboard.operations import Operations, Target
@@ -35,18 +35,14 @@ UNANSWERED = 100
 """Publishes that may wait for an engine before the door stops reading: four seconds at AppSync's rate."""
 
 
-class Door(Protocol):
+class Door(Outlet, Protocol):
     """The socket side of a connection."""
-
-    @property
-    def writable(self) -> bool:
-        """Whether what was sent has left, but for a socket's worth."""
 
     @property
     def backlog(self) -> int:
         """Bytes sent that have not left."""
 
-    def send(self, frame: bytes) -> None:
+    def send_text(self, text: bytes) -> None:
         """Send one text frame, UTF-8, as soon as the socket takes it."""
 
     def close(self, code: Close, reason: str = "") -> None:
@@ -65,11 +61,13 @@ class Session:
         self._operations = operations
         self._broker = operations.broker
         self._limits = limits
-        self._door = door
+        self.door = door
         self._refusal = refusal
         self._rate = Rate(limits.publishes_per_second, "publishes of one connection")
         self._subscriptions: dict[str, Subscription] = {}
         self._unanswered = 0
+        self._asked: tuple[str, dict[str, Any] | None] | None = None
+        self._answered: Target
         self._closed = False
         self.waiting: dict[Subscription, None] = {}
         self.spoken = False
@@ -80,7 +78,7 @@ class Session:
     @property
     def busy(self) -> bool:
         """The door must not read on while this is true: the client does not take its answers, or waits for too many."""
-        return self._unanswered >= UNANSWERED or not self._door.writable
+        return self._unanswered >= UNANSWERED or self.door.congested
 
     def receive(self, text: str) -> None:
         """Take one text frame. All that is wrong with it is told to the client; nothing is raised."""
@@ -101,13 +99,17 @@ class Session:
             )
             self._reject("error", refusal)
 
-    def drained(self) -> None:
-        """The door is writable again."""
+    def pause(self) -> None:
+        """The door is congested: until `resume`, snapshots pass this connection by."""
+        self._broker.pause(self._subscriptions.values())
+
+    def resume(self) -> None:
+        """The door has room again."""
         self._broker.resume(self)
 
     def close(self, code: Close, reason: str) -> None:
         """The server ends the connection."""
-        self._door.close(code, reason)
+        self.door.close(code, reason)
 
     def closed(self) -> None:
         """The connection is gone, whoever ended it."""
@@ -124,38 +126,38 @@ class Session:
             return not self._closed
         # Told now, not at the upgrade: amplify-js listens only after its own first frame, and it takes
         # a connection_error as final where a refused upgrade would make it try again.
-        self._door.send(messages.error("connection_error", [self._refusal]))
-        self._door.close(Close.NORMAL, self._refusal.error_type)
+        self.door.send_text(messages.error("connection_error", [self._refusal]))
+        self.door.close(Close.NORMAL, self._refusal.error_type)
         return False
 
     def _handle(self, message: Message) -> None:
         try:
-            match message:
-                case Publish():
-                    self._publish(message)
-                case Subscribe():
-                    self._subscribe(message)
-                case Unsubscribe():
-                    self._unsubscribe(message)
-                case ConnectionInit():
-                    timeout = int(
-                        self._limits.keep_alive * 5 * 1000
-                    )  # AppSync: 300 s for a ka every 60 s
-                    self._door.send(messages.connection_ack(timeout))
-                    # At once: amplify-js counts from the last keep-alive of any connection, or from when its page was
-                    # loaded, and would give up a quiet connection five seconds after making it.
-                    self._door.send(messages.KEEP_ALIVE)
+            if isinstance(message, Publish):
+                self._publish(message)
+            elif isinstance(message, Subscribe):
+                self._subscribe(message)
+            elif isinstance(message, Unsubscribe):
+                self._unsubscribe(message)
+            else:
+                self._acknowledge()
         except Refusal as refusal:
             self._refuse(message, refusal)
         except Exception:
             log.exception("a %s failed", type(message).__name__)
             self._refuse(message, InternalFailure())
 
+    def _acknowledge(self) -> None:
+        timeout = int(self._limits.keep_alive * 5 * 1000)  # AppSync: 300 s for a ka every 60 s
+        self.door.send_text(messages.connection_ack(timeout))
+        # At once: amplify-js counts from the last keep-alive of any connection, or from when its page was loaded, and
+        # would give up a quiet connection five seconds after making it.
+        self.door.send_text(messages.KEEP_ALIVE)
+
     # -- publish ------------------------------------------------------------------------------------------------------
 
     def _publish(self, message: Publish) -> None:
         messages.check_events(message.events)
-        target = self._operations.to_publish(message.channel, message.authorization)
+        target = self._target(message)
         try:
             self._rate.take(time.monotonic())
         except LimitExceeded:
@@ -165,21 +167,26 @@ class Session:
 
         def answer(published: messages.Published | Refusal) -> None:
             self._unanswered -= 1
-            self._door.wake()
+            self.door.wake()
             if isinstance(published, Refusal):
                 self._refuse(message, published)
-            elif not published.successful and published.failed:
-                self._all_failed(message, target, published)
+            elif not published.successful:
+                # amplify-js resolves a publish_success whatever its `failed` says: only an error reaches the app.
+                self._broker.metrics.count("PublishClientError", target.namespace)
+                self.door.send_text(messages.publish_failed(message.id, published.failed))
             else:
-                self._count("Publish", "Success", target.path)
-                self._door.send(messages.publish_success(message.id, published))
+                self._broker.metrics.count("PublishSuccess", target.namespace)
+                self.door.send_text(messages.publish_success(message.id, published))
 
         self._operations.publish(target, message.events, answer, results=message.results)
 
-    def _all_failed(self, message: Publish, target: Target, published: messages.Published) -> None:
-        # amplify-js resolves a publish_success whatever its `failed` says: only an error reaches the application.
-        self._count("Publish", "ClientError", target.path)
-        self._door.send(messages.publish_failed(message.id, published.failed))
+    def _target(self, message: Publish) -> Target:
+        """Where a publish may go. A client mostly says what it said last: that is not looked up again."""
+        asked = (message.channel, message.authorization)
+        if asked != self._asked:
+            self._answered = self._operations.to_publish(*asked)
+            self._asked = asked
+        return self._answered
 
     # -- subscribe ----------------------------------------------------------------------------------------------------
 
@@ -194,7 +201,7 @@ class Session:
         self._broker.subscribe(subscription)
         self._subscriptions[message.id] = subscription
         self._count("Subscribe", "Success", target.path)
-        self._door.send(messages.success("subscribe", message.id))
+        self.door.send_text(messages.success("subscribe", message.id))
         self._broker.greet(subscription)
 
     def _subscription(self, message: Subscribe, path: str, rules: Namespace) -> Subscription:
@@ -217,28 +224,19 @@ class Session:
             raise UnknownOperation(f"Unknown operation id {message.id}")
         self._broker.unsubscribe(subscription)
         self._count("Unsubscribe", "Success", subscription.channel)
-        self._door.send(messages.success("unsubscribe", message.id))
+        self.door.send_text(messages.success("unsubscribe", message.id))
 
     # -- out ----------------------------------------------------------------------------------------------------------
-
-    @property
-    def writable(self) -> bool:
-        """Whether a snapshot may be sent: else this session waits for the newest one."""
-        return self._door.writable
-
-    def send(self, frame: bytes) -> None:
-        """Send a snapshot's frame."""
-        self._door.send(frame)
 
     def relay(self, frame: bytes) -> None:
         """Send an event that must not be conflated; a client that leaves too many of them unread is cut off."""
         if self._closed:
             return
-        if self._door.backlog + len(frame) > self._limits.subscriptions_backlog:
-            self._door.close(Close.TOO_SLOW, "too many events unread")
+        if self.door.backlog + len(frame) > self._limits.subscriptions_backlog:
+            self.door.close(Close.TOO_SLOW, "too many events unread")
             self.closed()
             return
-        self._door.send(frame)
+        self.door.write(frame)
 
     def _refuse(self, message: Message, refusal: Refusal) -> None:
         id_ = None if isinstance(message, ConnectionInit) else message.id
@@ -249,7 +247,7 @@ class Session:
         operation = answer.removesuffix("_error").capitalize()
         if operation in ("Publish", "Subscribe", "Unsubscribe"):
             self._count(operation, kind)
-        self._door.send(messages.error(answer, [refusal], id))
+        self.door.send_text(messages.error(answer, [refusal], id))
 
     def _count(self, operation: str, result: str, path: str = "") -> None:
         namespace = channels.namespace(path) if path else ""

@@ -72,7 +72,11 @@ class Server:
 
 @asynccontextmanager
 async def running(
-    port: int = 0, send_buffer: int | None = None, **values: Any
+    port: int = 0,
+    send_buffer: int | None = None,
+    *,
+    plain_asgi: bool = False,
+    **values: Any,
 ) -> AsyncIterator[Server]:
     """A server with these settings, on a free port or on a given one.
 
@@ -89,7 +93,7 @@ async def running(
     if send_buffer is not None:  # accepted sockets inherit it
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
     ready = asyncio.Event()
-    server = serving.server(app, settings, ready.set)
+    server = serving.server(app, settings, ready.set, plain_asgi=plain_asgi)
     task = asyncio.create_task(server.serve(sockets=[bound]))
 
     async def stop() -> None:
@@ -105,13 +109,14 @@ async def running(
 Start = Callable[..., Awaitable[Server]]
 
 
-@pytest.fixture
-async def start() -> AsyncIterator[Start]:
-    """Start servers with settings of the test's own; all end with the test."""
+@pytest.fixture(params=["direct", "plain"])
+async def start(request: pytest.FixtureRequest) -> AsyncIterator[Start]:
+    """Start servers with settings of the test's own; all end with the test. Each test runs on either door."""
     async with AsyncExitStack() as stack:
 
         async def start(port: int = 0, **values: Any) -> Server:
-            return await stack.enter_async_context(running(port, **values))
+            plain = request.param == "plain"
+            return await stack.enter_async_context(running(port, plain_asgi=plain, **values))
 
         yield start
 
@@ -122,10 +127,11 @@ async def server(start: Start) -> Server:
     return await start()
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def module_server() -> AsyncIterator[Server]:
-    """A server for a module; tests take `shared`."""
-    async with running(limits={"publishes_per_second": 0}) as server:
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["direct", "plain"])
+async def module_server(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
+    """A server for a module; tests take `shared`. Each runs on either door."""
+    plain = request.param == "plain"
+    async with running(plain_asgi=plain, limits={"publishes_per_second": 0}) as server:
         yield server
 
 

@@ -41,6 +41,8 @@ class RawSocket:
     def __init__(self, sock: socket.socket, key: str | None) -> None:
         self.sock = sock
         self.authorization = {"x-api-key": key} if key else {}
+        self.unsent = b""
+        """The rest of a frame of which the server has taken a part."""
         self._unread = bytearray()
 
     @classmethod

@@ -683,8 +683,7 @@ def test_a_spliced_frame_is_the_one_that_a_plain_encoder_writes(
     own = messages.own(reset=reset, skipped=skipped)
     frame = b"".join(
         (
-            messages.data_prefix(id),
-            messages.SNAPSHOT_PREFIX,
+            messages.snapshot_prefix(id),
             messages.escape(own),
             messages.shared(body, live),
         )

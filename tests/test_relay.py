@@ -124,7 +124,7 @@ async def test_what_was_published_before_an_unsubscribe_does_not_come_after_its_
     again = {**publish, "type": "subscribe", "id": "gone"}
     messages = (publish, {"type": "unsubscribe", "id": "gone"}, again)
     await raw.write(b"".join(frame(json.dumps(message).encode()) for message in messages))
-    heard = []
+    heard: list[tuple[str, str]] = []
     while "kept" not in [id_ for kind, id_ in heard if kind == "data"]:
         received = await raw.receive()
         heard.append((received["type"], received["id"]))

@@ -1,0 +1,413 @@
+"""The fast door: a uvicorn WebSocket protocol that a session is plugged into, with no queue and no task between.
+
+uvicorn's own protocol serves the handshake and everything unusual. Once the application has accepted a connection it
+finds this object in the scope's extensions under `EXTENSION` and attaches a session; the ASGI call then returns, and
+what it held is let go. From there on
+
+- a plain frame (final, text, masked, whole, valid) is unmasked and handed over by one call; every other byte goes to
+  the library's parser, which is as strict as it always was;
+- the answers to what one read brought leave in one write, and so do all frames that the broker holds for a beat;
+- when the transport's buffer is full the session hears of it, and again when it has drained;
+- while the session is busy nothing more is read, and what was read already waits in order.
+
+It leans on the insides of uvicorn and of websockets, so both are bounded in pyproject.toml and tests/test_direct.py
+fails loudly when they change. The plain door in `realtime` does the same over any ASGI server, at half the speed.
+"""
+
+from __future__ import annotations
+
+from asyncio import Task, TimerHandle
+from collections import deque
+from collections.abc import Callable
+from types import GeneratorType
+from typing import Any, Protocol, cast
+
+from uvicorn.protocols.utils import ClientDisconnected
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.streams import StreamReader
+
+from leaderboard.errors import Close
+from leaderboard.frames import header
+
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # pragma: no cover - a platform without the compiled extension
+    from websockets.utils import apply_mask
+
+EXTENSION = "leaderboard.direct"
+"""Key of the connection's `DirectProtocol` in ``scope["extensions"]``."""
+LINGER = 10.0
+"""Seconds in which a peer may still take what was sent before the close, and answer it."""
+HIGH_WATER = 64 * 1024
+"""Bytes in the transport's buffer beyond which the connection is congested: asyncio's default."""
+
+_AT_BOUNDARY = StreamReader.at_eof.__code__
+"""Where the library's parser waits between two frames."""
+
+
+class Sink(Protocol):
+    """What is attached to a connection: a session."""
+
+    @property
+    def busy(self) -> bool:
+        """Nothing more is to be read for now."""
+
+    def receive(self, text: str) -> None:
+        """One text frame."""
+
+    def receive_binary(self) -> None:
+        """One binary frame."""
+
+    def pause(self) -> None:
+        """The transport's buffer is full."""
+
+    def resume(self) -> None:
+        """It is not any more."""
+
+    def closed(self) -> None:
+        """The connection is gone."""
+
+
+class PatientProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's WebSocket, proof against a peer that does not read.
+
+    A transport that is closed waits until its buffer has left, which such a peer can put off for ever.
+    """
+
+    _cut_off: TimerHandle | None = None
+
+    def handle_ping(self) -> None:
+        if self.writable.is_set():
+            super().handle_ping()
+        else:
+            self.conn.data_to_send()  # this pong is left out (RFC 6455, 5.5.3): they must not pile up unread
+
+    def on_task_complete(self, task: Task[None]) -> None:
+        super().on_task_complete(task)
+        if not self.disconnected and self.is_over():
+            self.cut_off_later()
+
+    def is_over(self) -> bool:
+        """Whether the end of the application's call is the end of the connection."""
+        return True
+
+    def cut_off_later(self) -> None:
+        """The connection is over: whoever does not take its end is cut off."""
+        if self._cut_off is None:
+            self._cut_off = self.loop.call_later(LINGER, self.transport.abort)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self._cut_off is not None:
+            self._cut_off.cancel()
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        if not self.writable.is_set():  # it has had its time to drain
+            self.transport.abort()
+
+
+class DirectProtocol(PatientProtocol):
+    """One connection: uvicorn's protocol until `attach`, a `Door` with a session behind it from then on."""
+
+    _sink: Sink | None = None
+    _parsing = False
+    """The library's parser is in the middle of something: a frame, or a message in fragments."""
+    _paused = False
+    """The transport does not read."""
+    close_code: Close | None = None
+    """The code with which this side closes, if it does."""
+    congested = False
+    """More waits in the transport's buffer than `HIGH_WATER`: snapshots pass this connection by."""
+
+    def handle_connect(self, event: Any) -> None:
+        super().handle_connect(event)
+        if not self.handshake_complete:  # else the request was no handshake, and has been answered
+            extensions = cast(dict[str, object], self.scope["extensions"])
+            extensions[EXTENSION] = self
+
+    # -- attached to a session ----------------------------------------------------------------------------------------
+
+    def attach(self, sink: Sink, ended: Callable[[], None]) -> None:
+        """Hand all that comes to a session, beginning with what has already come; ``ended`` runs when it is over."""
+        self._sink = sink
+        self._ended = ended
+        self._inbox: deque[str | None] = deque()
+        self._held = b""
+        self._out: list[bytes] = []
+        self._corked = False
+        came, self.queue = self.queue, cast(Any, None)
+        self._parsing = not self._at_boundary()
+        self.transport.set_write_buffer_limits(HIGH_WATER)
+        while not came.empty():
+            event = came.get_nowait()
+            if event["type"] == "websocket.receive":
+                self._inbox.append(event.get("text"))
+            elif event["type"] == "websocket.disconnect" and self.disconnected:
+                self._end(sink)
+                return
+        self._paused = self.read_paused
+        self.wake()
+
+    @property
+    def backlog(self) -> int:
+        """Bytes sent that have not left."""
+        return self.transport.get_write_buffer_size() + sum(map(len, self._out))
+
+    def send_text(self, frame: bytes) -> None:
+        """Send one text frame."""
+        self.write(header(len(frame)) + frame)
+
+    def write(self, framed: bytes) -> None:
+        """Send what is a frame already, header and all."""
+        if self._corked:
+            self._out.append(framed)
+        elif not self.close_sent:
+            self.transport.write(framed)
+
+    def hold(self, framed: bytes) -> None:
+        """Keep a frame for the `flush` that the caller owes, so that several leave in one write."""
+        self._corked = True
+        self._out.append(framed)
+
+    def flush(self) -> None:
+        """Write what is held."""
+        self._corked = False
+        if self._out:
+            out, self._out = self._out, []
+            if not self.close_sent:
+                self.transport.write(out[0] if len(out) == 1 else b"".join(out))
+
+    def close(self, code: Close, reason: str = "") -> None:
+        """Close after what was sent; a client that does not answer is cut off after uvicorn's time-out."""
+        if self.close_sent or self.transport.is_closing():
+            return
+        self.flush()
+        self.close_code = code
+        self.conn.send_close(code, reason)
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        self.stop_keepalive()
+        self.cut_off_later()
+        self._read_on()
+
+    def wake(self) -> None:
+        """The session may be free again: go on with what came meanwhile, then with reading."""
+        sink = self._sink
+        if sink is None:
+            return
+        while self._inbox and not sink.busy:
+            self._deliver(self._inbox.popleft())
+        if self._held and not self._inbox and not sink.busy:
+            held, self._held = self._held, b""
+            self._take(held)
+        if not (self._inbox or self._held or sink.busy):
+            self._read_on()
+
+    # -- the transport's calls ----------------------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        sink = self._sink
+        if sink is None:
+            super().data_received(data)
+        elif self._held or self._inbox or sink.busy:
+            self._held += data  # one read may have been under way when reading was paused
+            self._stop_reading()
+        else:
+            self._take(data)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.congested = True
+        if self._sink is not None:
+            self._sink.pause()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.congested = False
+        if self._sink is not None:
+            self._sink.resume()
+            self.wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        sink, self._sink = self._sink, None
+        if sink is None:
+            super().connection_lost(exc)
+            return
+        self.stop_keepalive()
+        self.connections.discard(self)
+        self.disconnected = True
+        if self._cut_off is not None:
+            self._cut_off.cancel()
+        self._inbox.clear()
+        self._held = b""
+        self._out.clear()
+        self._end(sink)
+        if exc is None:
+            self.transport.close()
+
+    def _end(self, sink: Sink) -> None:
+        self._sink = None
+        sink.closed()
+        self._ended()
+
+    # -- in -----------------------------------------------------------------------------------------------------------
+
+    def _take(self, data: bytes) -> None:
+        """Serve what was read; its answers leave together."""
+        corked, self._corked = self._corked, True
+        try:
+            rest = data if self._parsing else self._plain_frames(data)
+            if rest:
+                self._parse(rest)
+        finally:
+            if not corked:
+                self.flush()
+
+    def _plain_frames(self, data: bytes) -> bytes:
+        """Hand over the plain frames at the beginning of ``data``; the rest, which is for the library or for later."""
+        sink, start, end = cast(Sink, self._sink), 0, len(data)
+        while end - start >= 6 and not self.close_sent:
+            if sink.busy:
+                self._held = data[start:]
+                self._stop_reading()
+                return b""
+            size = data[start + 1] - 0x80
+            if size < 126:
+                body = start + 6
+            elif size == 126 and end - start >= 8:
+                size = data[start + 2] << 8 | data[start + 3]
+                body = start + 8
+            else:
+                break
+            # final, text, no reserved bits; masked; not over the limit; all there
+            if (
+                data[start] != 0x81
+                or size < 0
+                or size > self.config.ws_max_size
+                or body + size > end
+            ):
+                break
+            try:
+                text = apply_mask(data[body : body + size], data[body - 4 : body]).decode()
+            except UnicodeDecodeError:
+                break  # the library's path says what is wrong and closes
+            start = body + size
+            sink.receive(text)
+        return data[start:] if start else data
+
+    def _parse(self, data: bytes) -> None:
+        """Let the library's parser have its way."""
+        self.conn.receive_data(data)
+        if self.conn.parser_exc is not None:
+            self.handle_parser_exception()
+            return
+        self.handle_events()
+        self._parsing = not self._at_boundary()
+
+    def _at_boundary(self) -> bool:
+        """Whether the library's parser waits for the first byte of a message."""
+        parser = cast("GeneratorType[None, None, None]", self.conn.parser)
+        waiting = cast("GeneratorType[None, None, bool] | None", parser.gi_yieldfrom)
+        at_eof = waiting is not None and waiting.gi_code is _AT_BOUNDARY
+        return at_eof and self.conn.current_size is None and not self.conn.eof_sent
+
+    def send_receive_event_to_app(self) -> None:
+        """uvicorn has put a message together."""
+        if self._sink is None:
+            super().send_receive_event_to_app()
+            return
+        data = self.frames[0] if len(self.frames) == 1 else b"".join(self.frames)
+        self.frames = []
+        if self.close_sent:
+            return
+        message: str | None = None
+        if self.curr_msg_data_type == "text":
+            try:
+                message = bytes(data).decode()
+            except UnicodeDecodeError:
+                self.flush()
+                self.conn.send_close(Close.INVALID_DATA)
+                self.handle_parser_exception()
+                return
+        if self._inbox or self._sink.busy:
+            self._inbox.append(message)
+            self._stop_reading()
+        else:
+            self._deliver(message)
+
+    def _deliver(self, message: str | None) -> None:
+        sink = self._sink
+        if sink is None:
+            return
+        if message is None:
+            sink.receive_binary()
+        else:
+            sink.receive(message)
+
+    def handle_ping(self) -> None:
+        if self._sink is not None:
+            self.flush()
+        super().handle_ping()
+
+    def handle_close(self, event: Any) -> None:
+        if self._sink is None:
+            super().handle_close(event)
+        elif not self.transport.is_closing():
+            self.flush()
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.transport.close()
+            self.cut_off_later()
+
+    def handle_parser_exception(self) -> None:
+        if self._sink is None:
+            super().handle_parser_exception()
+            return
+        self.flush()
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        self.transport.close()
+        self.cut_off_later()
+
+    def shutdown(self) -> None:
+        if self._sink is None:
+            super().shutdown()
+            return
+        self.close(Close.RESTART)
+        if self.congested:  # it has had its time to drain
+            self.transport.abort()
+        else:
+            self.transport.close()
+
+    def is_over(self) -> bool:
+        return self._sink is None
+
+    def _stop_reading(self) -> None:
+        if not self._paused:
+            self._paused = True
+            self.transport.pause_reading()
+
+    def _read_on(self) -> None:
+        if self._paused:
+            self._paused = False
+            self.transport.resume_reading()
+
+    # -- the application's call ---------------------------------------------------------------------------------------
+
+    async def run_asgi(self) -> None:
+        """uvicorn's, but that a connection with a session outlives the call, and keeps nothing of it."""
+        try:
+            await self.app(self.scope, self.receive, self.send)
+        except ClientDisconnected:
+            pass
+        except BaseException:
+            self.logger.exception("Exception in ASGI application\n")
+            self.send_500_response()
+        else:
+            if not self.handshake_complete:
+                self.logger.error("ASGI callable returned without completing handshake.")
+                self.send_500_response()
+        if self._sink is not None or self.disconnected:
+            del self.scope, self.request, self.response
+        elif self.close_timer is None:
+            self.transport.close()
