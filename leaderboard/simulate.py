@@ -30,6 +30,8 @@ MANY = 300
 BATCH = 5
 IN_FLIGHT = 50
 """Unanswered publishes per connection beyond which the crowd waits, and falls behind what was asked."""
+LATE = 0.1
+"""Seconds beyond its time for which the game still takes what was due in it: a crowd at its end is not cut short."""
 ATTENTION = 0.2
 """Seconds within which it hears that it is to stop."""
 ANSWERS = 5.0
@@ -204,7 +206,7 @@ class Simulation:
                     await self._pause(due, seat)
                     await places.acquire()
                     now = loop.time()
-                    if self._stopped or now > began + plan.seconds:
+                    if self._stopped or now > began + plan.seconds + LATE:
                         break
                     self._behind = max(self._behind, now - due)
                     seat.take(now)
