@@ -191,9 +191,10 @@ async def test_what_was_applied_is_read(world: World) -> None:
         Applied("ann", 5.0, changed=True),
         Applied("bob", 7.0, changed=True),
     ]
+    await world.publish("/a/x", score("cid", 6))
     reading = await world.read("/a/x")
-    assert (reading.channel, reading.version, reading.total, reading.round) == ("/a/x", 1, 2, 1)
-    assert await world.scores("/a/x") == [("bob", 7), ("ann", 5)]
+    assert (reading.channel, reading.version, reading.total, reading.round) == ("/a/x", 2, 3, 1)
+    assert await world.scores("/a/x") == [("bob", 7), ("cid", 6), ("ann", 5)]
 
 
 async def test_an_absent_board_reads_empty_and_is_not_made_by_reading(world: World) -> None:
@@ -450,6 +451,15 @@ async def test_a_publish_keeps_a_board_alive_also_without_effect(world: World) -
     assert not await world.lives("/a/x")
 
 
+async def test_a_publish_that_is_refused_keeps_no_board_alive(world: World) -> None:
+    rules = Namespace(max_score=10, idle_ttl=60)
+    await world.publish("/a/x", score("ann", 5), rules=rules)
+    world.clock.now += 59
+    await world.publish("/a/x", score("ann", 11), score("bob", 11), rules=rules)
+    world.clock.now += 1
+    assert not await world.lives("/a/x")
+
+
 async def test_reading_keeps_no_board_alive(world: World) -> None:
     await world.publish("/a/x", score("ann", 5))
     for _ in range(5):
@@ -543,6 +553,36 @@ async def test_a_board_that_has_ended_gives_way_to_a_new_one(engine: Opener) -> 
     assert isinstance(await world.apply("/a/more", score("ann", 5)), LimitExceeded)
 
 
+async def test_each_board_that_ends_gives_way_in_its_turn(engine: Opener) -> None:
+    world = await engine(channels=3)
+    world.engine.watch("/a/w", 1)
+    for channel in ("/a/w", "/a/x", "/a/y"):
+        await world.publish(channel, score("ann", 5))
+        world.clock.now += 10
+    world.clock.now += 40  # /a/x has ended
+    await world.publish("/a/1", score("ann", 5))
+    world.engine.watch("/a/w", 0)
+    assert isinstance(await world.apply("/a/2", score("ann", 5)), LimitExceeded)
+    world.clock.now += 10  # /a/y too
+    await world.publish("/a/2", score("ann", 5))
+    assert isinstance(await world.apply("/a/3", score("ann", 5)), LimitExceeded)
+    world.clock.now += 50  # /a/1 and /a/w too
+    await world.publish("/a/3", score("ann", 5))
+    await world.publish("/a/4", score("ann", 5))
+    assert [board.channel for board in await world.find("/*")] == ["/a/2", "/a/3", "/a/4"]
+
+
+async def test_a_board_that_is_watched_no_more_gives_way(engine: Opener) -> None:
+    world = await engine(channels=1)
+    world.engine.watch("/a/w", 1)
+    await world.publish("/a/w", score("ann", 5))
+    world.clock.now += 3600
+    assert isinstance(await world.apply("/a/x", score("ann", 5)), LimitExceeded)
+    world.engine.watch("/a/w", 0)
+    world.clock.now += 60
+    await world.publish("/a/x", score("ann", 5))
+
+
 async def test_ten_thousand_boards_and_no_more(world: World) -> None:
     for n in range(10_000):
         world.apply(f"/a/{n}", score("ann", 5))
@@ -622,6 +662,7 @@ async def test_pages_follow_each_other_without_gap_or_repeat(
     while page := await world.find(pattern, after=paged[-1] if paged else "", limit=limit):
         assert len(page) <= limit
         paged += [board.channel for board in page]
+        assert paged == whole[: len(paged)]
     assert paged == whole
 
 
@@ -645,7 +686,7 @@ async def test_many_boards_are_found_page_by_page(world: World) -> None:
     while page := await world.find("/a/*", after=paged[-1] if paged else "", limit=500):
         sizes.append(len(page))
         paged += [board.channel for board in page]
-    assert paged == channels
+        assert paged == channels[: len(paged)]
     assert sizes == [500, 500, 200]
 
 
