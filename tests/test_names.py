@@ -56,6 +56,7 @@ def test_what_people_are_called_stays(name: str) -> None:
 @pytest.mark.parametrize(
     ("text", "name"),
     [
+        ("  Ada   Lovelace ", "Ada Lovelace"),
         ("  Ada \t Lovelace \n", "Ada Lovelace"),
         ("Ada\r\nLovelace", "Ada Lovelace"),
         ("Ada\u00a0Lovelace", "Ada Lovelace"),
