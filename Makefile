@@ -14,10 +14,10 @@ PINS := .ci/constraints.txt
 PIP = PIP_CONSTRAINT=$(PINS) PIP_BUILD_CONSTRAINT=$(PINS) $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format pins clean
+.PHONY: help run test lint bench bench-quick format pins clean
 
 help: ## list these targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 13
 
 run: $(VENV)/.run ## start the server; ARGS="…" passes flags
 	@$(BIN)/leaderboard serve $(ARGS)
@@ -31,6 +31,12 @@ lint: $(VENV)/.dev ## check style and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+bench: $(VENV)/.test ## measure the server against others (minutes); python -m benchmarks --help has parts
+	$(BIN)/python -m benchmarks all
+
+bench-quick: $(VENV)/.test ## the figures to watch daily (under a minute)
+	$(BIN)/python -m benchmarks quick
 
 format: $(VENV)/.dev ## rewrite to the project's style
 	$(BIN)/ruff check --fix
