@@ -61,8 +61,8 @@ def encrypting(certificate: Path) -> Iterator[None]:
     """Servers that are made meanwhile have this certificate."""
     unencrypted = serving.server
 
-    def encrypted(*args: Any) -> Any:
-        server = unencrypted(*args)
+    def encrypted(*args: Any, **options: Any) -> Any:
+        server = unencrypted(*args, **options)
         server.config.ssl_certfile = certificate
         return server
 
