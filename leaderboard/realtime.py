@@ -162,7 +162,7 @@ class Realtime:
             await self._turn_away(websocket)
             return
         self._metrics.count("ConnectClientError" if refusal else "ConnectSuccess")
-        plug = websocket.scope["extensions"].get(EXTENSION)
+        plug = websocket.scope.get("extensions", {}).get(EXTENSION)
         if isinstance(plug, DirectProtocol):
             self._begin(plug, refusal)
             plug.attach(self._connections[plug].session, lambda: self._end(plug))
