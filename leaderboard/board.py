@@ -181,7 +181,7 @@ class Board:
         entry = self._entries.get(player)
         if entry is None:
             if len(self._entries) >= room:
-                raise BoardFull(f"this board takes no new players beyond {room}")
+                raise BoardFull(f"no room for a new player beside the {len(self._entries)} here")
             entry = self._entries[player] = _Entry(self._sign * event.score, self._next_seq())
             self._order.add((entry.key, entry.seq, player))
             changed = True

@@ -132,7 +132,7 @@ class InvalidEvent(Refusal):
 
 
 class ScoreOutOfRange(Refusal):
-    """A score, or the sum that it would make, is not finite, beyond 2^53-1, or outside the namespace's bounds."""
+    """A score, or the sum that it would make, is beyond 2^53-1 or outside the namespace's bounds."""
 
     error_type = "ScoreOutOfRange"
     status = 422

@@ -7,6 +7,7 @@ system's clock neither ends a board nor moves a deadline.
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import secrets
 import time
@@ -20,6 +21,8 @@ from leaderboard.board import Applied, Board, View
 from leaderboard.engines import Batch, Engine, Outcome, Reading, Running
 from leaderboard.errors import LimitExceeded, Refusal
 from leaderboard.settings import Limits, Namespace
+
+log = logging.getLogger(__name__)
 
 SWEEP = 5.0
 """Seconds between sweeps: an idle board's memory is kept at most so long beyond its end."""
@@ -189,7 +192,10 @@ class MemoryEngine(Engine):
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP)
-            self.sweep(self._clock())
+            try:
+                self.sweep(self._clock())
+            except Exception:
+                log.exception("a sweep failed")  # the next one has another chance
 
     def _alive(self, channel: str, now: float) -> _Held | None:
         held = self._boards.get(channel)
