@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from benchmarks import documentation, machine, promises, results, scenarios
 from benchmarks.ranking import ranking
@@ -16,8 +17,8 @@ Job = Callable[[Effort], Table]
 SUBSCRIBERS = (100, 1000, 5000)
 PUBLISHERS = (1, 10, 50, 200)
 SIZES = (100, 10_000, 1_000_000)
-PIPELINED = (4, 32)
-REQUEST_RESPONSE = (32, 1)
+PIPELINED = partial(scenarios.ingest, connections=4, in_flight=32)
+REQUEST_RESPONSE = partial(scenarios.ingest, connections=32, in_flight=1)
 
 
 def main() -> None:
@@ -30,7 +31,7 @@ def main() -> None:
     quick = arguments.scenario == "quick"
     effort = Effort(
         rounds=arguments.rounds or (1 if quick else 3),
-        seconds=arguments.seconds or (0.8 if quick else 1.5),
+        seconds=arguments.seconds or (0.7 if quick else 1.5),
         keep_disturbed=arguments.keep_disturbed,
     )
     folder = results.folder(quick=quick)
@@ -47,32 +48,25 @@ def _jobs(arguments: argparse.Namespace) -> Iterable[Job]:
     counts: list[int] = arguments.subscribers or list(SUBSCRIBERS)
     crowds: list[int] = arguments.publishers or list(PUBLISHERS)
     sizes: list[int] = arguments.entries or list(SIZES)
-    ingests = [
-        lambda effort: scenarios.ingest(effort, *PIPELINED),
-        lambda effort: scenarios.ingest(effort, *REQUEST_RESPONSE),
-    ]
-    latencies = [
-        lambda effort: scenarios.latency(effort, 1, rate=scenarios.QUIET),
-        *(lambda effort, count=count: scenarios.latency(effort, count) for count in crowds),
-    ]
     jobs: dict[str, list[Job]] = {
-        "fanout": [
-            lambda effort, count=count: scenarios.fan_out(effort, count) for count in counts
+        "fanout": [partial(scenarios.fan_out, subscribers=count) for count in counts],
+        "boards": [partial(scenarios.many_boards, subscribers=200)],
+        "ingest": [PIPELINED, REQUEST_RESPONSE],
+        "latency": [
+            partial(scenarios.latency, publishers=1, rate=scenarios.QUIET),
+            *(partial(scenarios.latency, publishers=count) for count in crowds),
         ],
-        "boards": [lambda effort: scenarios.many_boards(effort, 200)],
-        "ingest": ingests,
-        "latency": latencies,
         "stalled": [scenarios.stalled],
         "idle": [scenarios.idle],
         "connect": [scenarios.connect],
-        "ranking": [lambda _: ranking(tuple(sizes))],
+        "ranking": [partial(ranking, sizes=sizes)],
     }
     jobs["all"] = [job for part in jobs.values() for job in part]
     jobs["quick"] = [
-        lambda effort: scenarios.fan_out(effort, 1000, few=True),
-        ingests[0],
-        lambda effort: scenarios.latency(effort, PUBLISHERS[-1]),
-        lambda _: ranking(SIZES[:2]),
+        partial(scenarios.fan_out, subscribers=1000, few=True),
+        PIPELINED,
+        partial(scenarios.latency, publishers=PUBLISHERS[-1], few=True),
+        partial(ranking, sizes=SIZES[:2]),
     ]
     return jobs[arguments.scenario]
 

@@ -24,6 +24,7 @@ FIRST_NUMBER = 1_000_000_000
 PATIENCE = 20.0
 """Seconds after which what is expected is not coming."""
 
+Load = Mapping[str, float | str]
 Measured = Mapping[str, Any]
 
 
@@ -38,7 +39,7 @@ class Contender:
     name: str
     server: Server
     talk: Talk
-    load: Mapping[str, float | str] = field(default_factory=dict)
+    load: Load = field(default_factory=dict)
     """Options of the load generator, with ``_`` for ``-``."""
     alone: Server | None = None
     """The server as it is checked with a single subscriber, where it must know how many there are."""

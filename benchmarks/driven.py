@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+
 from leaderboard import app as product
 from leaderboard import cli
 from leaderboard.board import Score

@@ -54,11 +54,12 @@ def _make_venv() -> None:
         return
     _say("Installing the product and its peers from PyPI")
     venv.create(_VENV, clear=True, with_pip=True)
-    pip = [_VENV / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "install", "-q"]
+    python = str(_VENV / "bin" / "python")
+    pip = [python, "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
     # The second is the name that newer versions of pip read when they build the project itself.
     pinned = {"PIP_CONSTRAINT": str(_PINS), "PIP_BUILD_CONSTRAINT": str(_PINS)}
     subprocess.run(
-        [*pip, "--editable", ROOT, "--requirement", _REQUIREMENTS],
+        [*pip, "--editable", str(ROOT), "--requirement", str(_REQUIREMENTS)],
         check=True,
         env=os.environ | pinned,
     )

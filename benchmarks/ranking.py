@@ -12,20 +12,21 @@ import subprocess
 import sys
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from statistics import median
 from typing import Any, TypeVar
 
 import redis
-from leaderboard.board import Board, Score, View
-from leaderboard.settings import Namespace
 
 from benchmarks import machine
 from benchmarks.environment import ROOT, missing
 from benchmarks.machine import LOAD_CORE, SERVER_CORE, pinned
 from benchmarks.results import Column, Table
+from benchmarks.rounds import Effort
 from benchmarks.servers import free_port
+from leaderboard.board import Board, Score, View
+from leaderboard.settings import Namespace
 
 BATCHES = 9
 """Of which the median counts."""
@@ -45,7 +46,7 @@ COLUMNS = (
 )
 
 
-def ranking(sizes: tuple[int, ...]) -> Table:
+def ranking(_: Effort, sizes: Sequence[int]) -> Table:
     """Update, rank, top and around at several sizes."""
     rows: list[dict[str, Any]] = []
     reason = missing("redis-server")
@@ -56,8 +57,8 @@ def ranking(sizes: tuple[int, ...]) -> Table:
                 rows.append(row | {"reason": reason})
                 continue
             machine.wait_until_quiet()
-            command = pinned(SERVER_CORE, sys.executable, "-m", "benchmarks.ranking", how, size)
-            output = subprocess.run(command, check=True, capture_output=True, cwd=ROOT).stdout
+            command = (sys.executable, "-m", "benchmarks.ranking", how, str(size))
+            output = subprocess.run(command, check=True, stdout=subprocess.PIPE, cwd=ROOT).stdout
             rows.append(row | json.loads(output))
     return Table(
         key="ranking",
@@ -94,45 +95,36 @@ def _board(size: int) -> dict[str, float]:
 
 
 def _redis(size: int, pipeline: int) -> dict[str, float]:
+    """The same in Redis: one round trip for each command, or one for so many of them."""
     scores = random.Random(1)
+
+    def player() -> str:
+        return f"player-{scores.randrange(size)}"
+
     with _redis_server() as client:
+
+        def timed(command: Callable[[Any], object]) -> float:
+            def together(commands: range) -> None:
+                pipe = client.pipeline(transaction=False)
+                for _ in commands:
+                    command(pipe)
+                pipe.execute()
+
+            if pipeline == 1:
+                return _time(command, lambda: client, count=300)
+            return _time(together, lambda: range(pipeline), count=3) / pipeline
+
         before = client.info("memory")["used_memory"]
         for start in range(0, size, 1000):
             part = range(start, min(start + 1000, size))
             client.zadd("board", {f"player-{number}": _any(scores) for number in part})
         used = client.info("memory")["used_memory"] - before
-
-        def ask(*command: str | float) -> Callable[[str], object]:
-            """One round trip for one command, or for a pipeline of the same with other players."""
-            if pipeline == 1:
-                return lambda player: client.execute_command(*_filled(command, player, scores))
-
-            def pipelined(_: str) -> None:
-                together = client.pipeline(transaction=False)
-                for _number in range(pipeline):
-                    name = f"player-{scores.randrange(size)}"
-                    together.execute_command(*_filled(command, name, scores))
-                together.execute()
-
-            return pipelined
-
-        def player() -> str:
-            return f"player-{scores.randrange(size)}"
-
-        count = 300 if pipeline == 1 else 3
         return {
-            "update": _time(ask("ZADD", "board", "SCORE", "PLAYER"), player, count) / pipeline,
-            "rank": _time(ask("ZREVRANK", "board", "PLAYER"), player, count) / pipeline,
-            "top": _time(ask("ZREVRANGE", "board", 0, 9, "WITHSCORES"), player, count) / pipeline,
+            "update": timed(lambda to: to.zadd("board", {player(): _any(scores)})),
+            "rank": timed(lambda to: to.zrevrank("board", player())),
+            "top": timed(lambda to: to.zrevrange("board", 0, 9, withscores=True)),
             "bytes": used / size,
         }
-
-
-def _filled(
-    command: tuple[str | float, ...], player: str, scores: random.Random
-) -> list[str | float]:
-    made = {"PLAYER": player, "SCORE": _any(scores)}
-    return [made.get(part, part) if isinstance(part, str) else part for part in command]
 
 
 def _any(scores: random.Random) -> float:
@@ -155,7 +147,7 @@ def _time(operation: Callable[[T], object], argument: Callable[[], T], count: in
 def _redis_server() -> Iterator[Any]:
     """A Redis without persistence, on the other core."""
     port = free_port()
-    options = ["--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
     command = pinned(LOAD_CORE, "redis-server", *options)
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     client = redis.Redis(host="127.0.0.1", port=port)

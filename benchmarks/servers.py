@@ -240,4 +240,4 @@ def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
             return
         time.sleep(0.02)
-    raise RuntimeError(f"{process.args} does not listen:\n{log.read_text()[-2000:]}")
+    raise RuntimeError(f"{process.args!r} does not listen:\n{log.read_text()[-2000:]}")
