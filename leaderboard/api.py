@@ -19,6 +19,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
 from fastapi.routing import APIRoute
+from starlette.requests import ClientDisconnect
 
 from leaderboard import channels, messages
 from leaderboard.auth import Grant
@@ -118,10 +119,14 @@ async def publish(request: Request) -> Response:
 
 async def _body(request: Request, limit: int) -> bytes:
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise BadRequest(f"The request exceeds {limit} bytes")
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > limit:
+                raise BadRequest(f"The request exceeds {limit} bytes")
+    except ClientDisconnect:
+        # Nobody reads this, but it is counted: as the client's doing, not as a fault of the server.
+        raise BadRequest("The request ended before its body did") from None
     return bytes(body)
 
 
