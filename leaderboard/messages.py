@@ -155,11 +155,11 @@ def _malformed(text: str, error: Exception) -> Malformed:
         envelope = _envelope.decode(text)
     except (ValueError, RecursionError):
         return Malformed(BadRequest(f"A frame is one JSON object: {_reason(error)}"))
-    if not isinstance(envelope.type, str):
-        return Malformed(BadRequest("type is missing or no string"))
-    answer = _ANSWERS.get(envelope.type)
     # An id is told back only if it is one: a client must not make the server echo megabytes.
     id_ = envelope.id if isinstance(envelope.id, str) and len(envelope.id) <= 128 else None
+    if not isinstance(envelope.type, str):
+        return Malformed(BadRequest("type is missing or no string"), id=id_)
+    answer = _ANSWERS.get(envelope.type)
     if answer is None:
         return Malformed(
             UnsupportedOperation(
