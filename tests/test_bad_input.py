@@ -1,50 +1,31 @@
 """Whatever a client sends: it is told what is wrong, and nobody else notices.
 
-Each test ends with the same three looks: the connection that sent it still answers (or was closed as it should be),
-another client's connection is as it was, and the board is intact.
+Each test ends with the same three looks (see `tests.witness`): the connection that sent it still answers or was closed
+as it should be, another client's connection is as it was, and the board is intact.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+import pytest_asyncio
 import websockets
 
-from tests.appsync import Client, Frame, error_types
-from tests.conftest import VIEWER, Server, Start
+from tests.appsync import error_types
+from tests.conftest import VIEWER, Server
 from tests.rawsocket import BINARY, frame
+from tests.witness import BOARD, first_error, nobody_else_notices
 
-BOARD = "/leaderboard/arcade"
-ANN = {"rank": 1, "position": 1, "player": "ann", "score": 5}
-
-
-@asynccontextmanager
-async def nobody_else_notices(server: Server, *, closes: bool = False) -> AsyncIterator[Client]:
-    """A connection to misbehave on, with a witness that watches a board; the three looks at the end."""
-    witness, client = await server.client(), await server.client()
-    board = await witness.subscribe(BOARD)
-    await witness.publish(BOARD, {"player": "ann", "score": 5})
-    await witness.snapshot(board, total=1)
-    yield client
-    if not closes:
-        assert await client.alive()
-    answer = await witness.publish(BOARD, {"player": "ann", "score": 4})
-    assert answer["type"] == "publish_success"
-    look = await witness.look(BOARD)
-    assert look["rows"] == [ANN]
-    assert look["version"] == 1, "the board has changed"
-    assert await witness.alive()
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-def first_error(answer: Frame) -> str:
-    [error] = answer["errors"]
-    assert error["message"], "an error says why"
-    return str(error["errorType"])
+@pytest_asyncio.fixture(loop_scope="module")
+async def server(shared: Server) -> Server:
+    """One server takes it all, one thing after the other."""
+    return shared
 
 
 # -- frames ------------------------------------------------------------------------------------------------------------
@@ -78,6 +59,13 @@ async def test_a_frame_that_is_no_message_is_an_error(server: Server, name: str)
         answer = await client.expect("error")
         assert first_error(answer) == error_type
         assert "id" not in answer
+
+
+async def test_whoever_gives_an_id_is_answered_under_it(server: Server) -> None:
+    async with nobody_else_notices(server) as client:
+        for members in ({}, {"type": None}, {"type": 7}):
+            await client.send(id="a1", **members)
+            assert first_error(await client.expect("error", id="a1")) == "BadRequestException"
 
 
 async def test_an_unknown_type_is_named_in_the_error(server: Server) -> None:
@@ -283,46 +271,6 @@ async def test_a_sum_that_would_leave_the_range_of_exact_numbers_fails(server: S
         assert (await client.look("/game/sum"))["rows"][0]["score"] == largest
 
 
-async def test_a_full_board_refuses_new_players_and_keeps_all_it_has(start: Start) -> None:
-    small = {"leaderboard": {"max_entries": 2}}
-    server = await start(namespaces=small)
-    async with nobody_else_notices(server) as client:
-        full = "/leaderboard/full"
-        await client.publish(full, {"player": "a", "score": 1}, {"player": "b", "score": 2})
-        answer = await client.publish(
-            full, {"player": "c", "score": 99}, {"player": "a", "score": 3}
-        )
-        assert [item["errorType"] for item in answer["failed"]] == ["BoardFull"]
-        rows = (await client.look(full))["rows"]
-        assert [(row["player"], row["score"]) for row in rows] == [("a", 3), ("b", 2)]
-
-
-async def test_a_full_server_refuses_new_entries_on_any_board(start: Start) -> None:
-    server = await start(limits={"entries": 2})
-    async with nobody_else_notices(server) as client:
-        await client.publish("/leaderboard/b", {"player": "b", "score": 1})
-        answer = await client.publish("/leaderboard/c", {"player": "c", "score": 1})
-        assert error_types(answer) == ["BoardFull"]
-
-
-async def test_one_board_too_many_is_refused_by_the_default_ceiling_of_10_000(start: Start) -> None:
-    server = await start(limits={"publishes_per_second": 0})
-    async with nobody_else_notices(server) as client:
-        for number in range(9_999):  # and the witness' own
-            await client.send(
-                type="publish",
-                id=f"b{number}",
-                channel=f"/leaderboard/board-{number}",
-                events=['{"player":"x","score":1}'],
-                authorization=client.authorization,
-            )
-            answer = await client.receive()
-            assert answer["type"] == "publish_success"
-        answer = await client.publish("/leaderboard/one-more", {"player": "x", "score": 1})
-        assert first_error(answer) == "LimitExceededError"
-        assert "10000" in answer["errors"][0]["message"]
-
-
 # -- subscribes --------------------------------------------------------------------------------------------------------
 
 REFUSED_SUBSCRIBES: dict[str, tuple[dict[str, Any], str]] = {
@@ -395,19 +343,3 @@ async def test_the_201st_subscription_is_refused_and_200_live_on(server: Server)
         await client.publish("/default/chat", "1")
         for number in range(200):
             assert await client.event(f"s{number}") == 1
-
-
-async def test_the_1001st_personal_view_of_a_board_is_refused(start: Start) -> None:
-    server = await start(limits={"subscriptions_per_connection": 1001})
-    async with nobody_else_notices(server) as client:
-        for number in range(1000):
-            await client.subscribe(BOARD, id=f"s{number}", view={"around": f"p{number}"})
-        await client.send(
-            type="subscribe",
-            id="one-more",
-            channel=BOARD,
-            view={"around": "p1000"},
-            authorization=client.authorization,
-        )
-        answer = await client.expect("subscribe_error", id="one-more")
-        assert first_error(answer) == "LimitExceededError"
