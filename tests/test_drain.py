@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 
 import httpx
 import pytest
+import websockets
 
 from tests.appsync import Client, eventually
 from tests.conftest import HOST, VIEWER, Server, Start
@@ -101,6 +103,32 @@ async def test_every_view_of_every_subscriber_ends_with_the_newest(slow: Server)
     for client, id_ in watching:
         assert await client.closed() == 1012
         assert versions(client, id_)[-1] == 5
+
+
+async def test_what_was_acknowledged_to_the_last_moment_is_in_the_last_snapshot(
+    start: Start,
+) -> None:
+    server = await start(limits={"publishes_per_second": 0})
+    publisher, watcher = await server.client(), await server.client()
+    board = await watcher.subscribe(BOARD)
+    stopping: asyncio.Future[None] | None = None
+    sent = 0
+    with contextlib.suppress(websockets.ConnectionClosed):
+        while sent < 20_000:
+            event = {"player": "ann", "score": sent + 1}
+            await publisher.send(**publisher.publication(BOARD, event))
+            sent += 1
+            if sent == 200:
+                stopping = asyncio.ensure_future(server.stop())
+            if sent % 10 == 0:
+                await asyncio.sleep(0)
+    assert await publisher.closed() == 1012
+    assert await watcher.closed() == 1012
+    acknowledged = sum(frame["type"] == "publish_success" for frame in publisher.frames)
+    assert acknowledged >= 200
+    assert versions(watcher, board)[-1] >= acknowledged
+    assert stopping is not None
+    await stopping
 
 
 async def test_events_that_are_not_conflated_are_all_delivered(slow: Server) -> None:

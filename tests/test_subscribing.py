@@ -265,3 +265,30 @@ async def test_a_client_that_comes_back_uses_its_ids_again_and_has_missed_nothin
     snapshot = await after.snapshot("mine")
     assert players(snapshot) == ["ann", "bob"]
     assert "reset" not in snapshot
+
+
+async def test_after_a_restart_clients_come_back_with_the_same_ids_to_a_new_board(
+    start: Start,
+) -> None:
+    first = await start()
+    before = await first.client()
+    await before.subscribe(BOARD, id="mine")
+    await before.publish(BOARD, {"player": "ann", "score": 1})
+    seen = await before.snapshot("mine", total=1)
+    await first.stop()
+    assert await before.closed() == 1012
+
+    second = await start(port=first.port)
+    after = await second.client()
+    since = f"{seen['epoch']}.{seen['version']}"
+    await after.subscribe(BOARD, id="mine", view={"since": since})
+    empty = await after.snapshot("mine")
+    assert (empty["epoch"], empty["rows"], empty["reset"]) == ("", [], True)
+    await after.publish(BOARD, {"player": "bob", "score": 1})
+    anew = await after.snapshot("mine", total=1)
+    assert anew["epoch"] not in ("", seen["epoch"])
+    assert anew["version"] == 1
+    assert anew["reset"] is True, "the last board that this client saw was another one"
+    assert players(anew) == ["bob"]
+    await after.publish(BOARD, {"player": "bob", "score": 2})
+    assert "reset" not in await after.snapshot("mine", version=2)
