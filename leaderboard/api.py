@@ -64,10 +64,13 @@ class ApiRoute(APIRoute):
         return counted
 
 
-def refused(refusal: Refusal) -> Response:
-    """A refusal as AppSync's SDKs read it."""
+def refused(
+    refusal: Refusal, status: int | None = None, headers: Mapping[str, str] | None = None
+) -> Response:
+    """A refusal as AppSync's SDKs read it. Nobody may keep it: another credential might be answered otherwise."""
     content = {"errors": messages.errors([refusal]), "message": refusal.message}
-    return _json(content, refusal.status, {"x-amzn-errortype": refusal.error_type})
+    named = {**_READ_HEADERS, "x-amzn-errortype": refusal.error_type, **(headers or {})}
+    return _json(content, status or refusal.status, named)
 
 
 def router() -> APIRouter:
@@ -77,15 +80,19 @@ def router() -> APIRouter:
     door.add_api_route(
         "/event", publish, methods=["POST"], tags=["Events"], openapi_extra=_PUBLISH_DOC
     )
-    door.add_api_route("/api/boards", list_boards, tags=["Boards"], responses=_BOARDS_DOC)
-    door.add_api_route(
-        "/api/boards/{channel:path}", read_board, tags=["Boards"], responses=_BOARD_DOC
-    )
+    _add_read(door, "/api/boards", list_boards, tags=["Boards"], responses=_BOARDS_DOC)
+    _add_read(door, "/api/boards/{channel:path}", read_board, tags=["Boards"], responses=_BOARD_DOC)
     routes.include_router(door)
-    routes.add_api_route("/healthz", healthz, tags=["Operations"])
-    routes.add_api_route("/readyz", readyz, tags=["Operations"])
-    routes.add_api_route("/metrics", metrics, tags=["Operations"])
+    _add_read(routes, "/healthz", healthz, tags=["Operations"])
+    _add_read(routes, "/readyz", readyz, tags=["Operations"])
+    _add_read(routes, "/metrics", metrics, tags=["Operations"])
     return routes
+
+
+def _add_read(routes: APIRouter, path: str, read: Callable[..., Any], **described: Any) -> None:
+    """A route for GET, and for HEAD, with which load balancers and link checkers probe (RFC 9110, 9.3.2)."""
+    routes.add_api_route(path, read, **described)
+    routes.add_api_route(path, read, methods=["HEAD"], include_in_schema=False)
 
 
 # -- POST /event -------------------------------------------------------------------------------------------------------

@@ -89,9 +89,8 @@ async def _unrouted(request: Request, error: Exception) -> Response:
         raise error
     if "text/html" in request.headers.get("accept", ""):
         return pages.error_page(request, error.status_code)
-    return api.refused(
-        ResourceNotFound(error.detail) if error.status_code == 404 else BadRequest(error.detail)
-    )
+    refusal = ResourceNotFound if error.status_code == 404 else BadRequest
+    return api.refused(refusal(error.detail), error.status_code, error.headers)
 
 
 class _CrossOrigin:

@@ -757,3 +757,24 @@ async def test_a_method_that_is_not_there_is_refused(
     answer = await (await shared.http(ADMIN)).request(method, path)
     assert_refused(answer, answer.status_code, "BadRequestException")
     assert 400 <= answer.status_code < 500
+
+
+async def test_a_method_that_is_not_there_is_405_and_names_those_that_are(shared: Server) -> None:
+    answer = await (await shared.http(ADMIN)).delete("/event")
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "POST"
+    assert answer.json()["errors"][0]["errorType"] == "BadRequestException"
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/api/boards"])
+async def test_head_is_answered_wherever_get_is(shared: Server, path: str) -> None:
+    answer = await (await shared.http()).head(path)
+    assert answer.status_code == 200
+    assert answer.content == b""
+
+
+async def test_a_refusal_is_not_kept_for_another_credential(shared: Server) -> None:
+    answer = await (await shared.http()).get("/api/boards/nowhere/a")
+    assert answer.status_code == 404
+    assert answer.headers["cache-control"] == "no-cache"
+    assert "x-api-key" in answer.headers["vary"]
