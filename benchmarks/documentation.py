@@ -32,7 +32,7 @@ def record(tables: Mapping[str, Table]) -> None:
     if not tables:
         sys.exit("There are no results yet: run `make bench` first.")
     results.write_record(tables)
-    filled = {key: table.markdown() for key, table in tables.items()}
+    filled = {key: f"{table.title}:\n\n{table.markdown()}" for key, table in tables.items()}
     filled |= {
         "promises": promises.markdown(tables),
         "steps": _steps(tables),

@@ -8,9 +8,10 @@
    - Fan-out: subscribers, and one publisher that keeps a few publishes in flight (or none: the server drives itself).
    - Ingest: publishers alone, each with `--in-flight` unanswered publishes.
    - Publish to snapshot: publishers at `--rate` in all, by a Poisson process, so that they never march in step with the
-     server's beat. Publishes are numbered; a delivery shows a number (`--marker`), and with it all before it. Its age is
-     that of the oldest publish it is the first to show, counted from when that publish was due, so that neither
-     conflation nor a full socket hides a wait.
+     server's beat. Publishes are numbered; a delivery shows a number (`--marker`), and with it all before it, or all of
+     the same publisher where every publish is passed on by itself (`--singly 1`). Its age is that of the oldest publish
+     it is the first to show, counted from when that publish was due, so that neither conflation nor a full socket hides
+     a wait.
    - Stalled: the first `--stalled` subscribers are greeted and then never read again.
    - Idle memory and connect rate: subscribers, and nobody who publishes.
 
@@ -63,12 +64,12 @@ typedef struct {
   size_t rest_length;
   uint8_t *out;               /* what the socket did not take */
   size_t out_length, out_capacity;
-  uint64_t shown;             /* the newest publish this subscriber has seen */
+  uint64_t *unseen;           /* the oldest publish not seen yet: of all, or of each publisher */
   uint64_t deliveries;
 } Connection;
 
 static struct {
-  int port, subscribers, stalled, publishers, in_flight, players;
+  int port, subscribers, stalled, publishers, in_flight, players, singly;
   double rate, warm_up, seconds;
   pid_t server;
   const char *path, *publisher_path, *protocol, *marker;
@@ -230,10 +231,6 @@ static void write_digits(char *place, uint64_t value) {
 }
 
 static void add_publish(Connection *connection, uint64_t due) {
-  if (connection->out_length > UNSENT) {
-    counted.unmade++;
-    return;
-  }
   for (int i = 0; i < publish.field_count; i++) {
     uint64_t value = FIRST_NUMBER;
     switch (publish.fields[i].kind) {
@@ -244,6 +241,10 @@ static void add_publish(Connection *connection, uint64_t due) {
     write_digits(publish.text + publish.fields[i].offset, value);
   }
   due_at[number++ % REMEMBERED] = due;
+  if (connection->out_length > UNSENT) {
+    counted.unmade++;
+    return;
+  }
   add_frame(connection, 1, publish.text, publish.length);
   counted.publishes++;
 }
@@ -280,11 +281,13 @@ static void note_age(Connection *connection, const char *payload, size_t length)
   uint64_t shown = 0;
   for (; digit && digit < end && *digit >= '0' && *digit <= '9'; digit++) shown = shown * 10 + (uint64_t)(*digit - '0');
   if (shown < FIRST_NUMBER || shown - FIRST_NUMBER >= number) return; /* nothing of ours yet */
-  shown -= FIRST_NUMBER - 1; /* how many publishes it shows */
-  if (shown <= connection->shown) return;
-  uint64_t age = (now - due_at[connection->shown % REMEMBERED]) / AGE_STEP;
+  shown -= FIRST_NUMBER;
+  uint64_t step = options.singly ? (uint64_t)options.publishers : 1;
+  uint64_t *unseen = &connection->unseen[shown % step];
+  if (shown < *unseen) return;
+  uint64_t age = (now - due_at[*unseen % REMEMBERED]) / AGE_STEP;
   counted.ages[age < AGE_STEPS ? age : AGE_STEPS - 1]++;
-  connection->shown = shown;
+  *unseen = shown + step;
 }
 
 static void next_hello(Connection *connection) {
@@ -537,6 +540,7 @@ static void take_option(const char *name, const char *value) {
       {"--publishers", INTEGER, &options.publishers},
       {"--in-flight", INTEGER, &options.in_flight},
       {"--players", INTEGER, &options.players},
+      {"--singly", INTEGER, &options.singly},
       {"--rate", REAL, &options.rate},
       {"--warm-up", REAL, &options.warm_up},
       {"--seconds", REAL, &options.seconds},
@@ -578,6 +582,9 @@ int main(int count, char **arguments) {
   for (int i = 0; i < total; i++) {
     connections[i].publisher = i >= options.subscribers;
     connections[i].stalled = i < options.stalled;
+    if (!options.marker || i >= options.subscribers) continue;
+    connections[i].unseen = calloc((size_t)options.publishers, sizeof(uint64_t));
+    for (int j = 0; connections[i].unseen && j < options.publishers; j++) connections[i].unseen[j] = (uint64_t)j;
   }
   run();
   return 0;

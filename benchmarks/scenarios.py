@@ -223,7 +223,12 @@ def latency(
             for server in servers.ours()
         ),
         *(
-            Contender(name=name, server=server, talk=servers.plain(payload, path), load=load)
+            Contender(
+                name=name,
+                server=server,
+                talk=servers.plain(payload, path),
+                load={**load, "singly": int(path == "/publish")},
+            )
             for name, server, path in (
                 ("Node ws, newest every 100 ms", servers.WS, "/conflate"),
                 ("FastAPI, every publish to all", servers.FASTAPI, "/publish"),
