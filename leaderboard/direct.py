@@ -96,6 +96,14 @@ class PatientProtocol(WebSocketsSansIOProtocol):
         if self._cut_off is None:
             self._cut_off = self.loop.call_later(LINGER, self.transport.abort)
 
+    def keepalive_timeout(self) -> None:
+        super().keepalive_timeout()
+        self.cut_off_later()
+
+    def eof_received(self) -> None:
+        super().eof_received()
+        self.cut_off_later()  # the transport closes itself now
+
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         if self._cut_off is not None:

@@ -76,11 +76,13 @@ async def running(
     send_buffer: int | None = None,
     *,
     plain_asgi: bool = False,
+    pings: float | None = None,
     **values: Any,
 ) -> AsyncIterator[Server]:
     """A server with these settings, on a free port or on a given one.
 
     With a small ``send_buffer`` the kernel takes little for a client that does not read, so the server notices soon.
+    ``pings`` are the seconds between uvicorn's own, and those that a client has to answer one.
     """
     keys = (
         ApiKey(key=SecretStr(ADMIN), role="admin"),
@@ -94,6 +96,8 @@ async def running(
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
     ready = asyncio.Event()
     server = serving.server(app, settings, ready.set, plain_asgi=plain_asgi)
+    if pings is not None:
+        server.config.ws_ping_interval = server.config.ws_ping_timeout = pings
     task = asyncio.create_task(server.serve(sockets=[bound]))
 
     async def stop() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.appsync import Client, Frame, Snapshot, eventually
 from tests.conftest import Server, Start
-from tests.rawsocket import PING, PONG, RawSocket, frame
+from tests.rawsocket import CLOSE, PING, PONG, RawSocket, frame
 
 BOARD = "/leaderboard/arcade"
 CHAT = "/default/chat"
@@ -199,6 +199,30 @@ async def test_who_is_closed_and_goes_on_not_reading_holds_no_place(
 
     await eventually(let_go)
     await eventually(cut_off)
+    assert await publisher.alive()
+
+
+async def test_whoever_goes_without_reading_the_rest_is_let_go(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("leaderboard.direct.LINGER", 0.2)
+    server = await start(send_buffer=SMALL, pings=0.5, limits=UNLIMITED)
+    publisher = await server.client()
+    chat = await publisher.subscribe(CHAT)
+    stuck = [await server.raw(receive_buffer=SMALL) for _ in range(4)]
+    for each in stuck:
+        await each.subscribe(CHAT)
+    await chatter(publisher, chat, 10)  # more than the kernel holds, too little to be closed for
+    assert await connections(server) == 5
+    closing, half_closing, breaking, _ = stuck  # the last one leaves a ping unanswered
+    await closing.write(frame(b"\x03\xe8", CLOSE))
+    half_closing.half_close()
+    await breaking.write(frame(b"\xff"))
+
+    async def let_go() -> bool:
+        return await connections(server) == 1
+
+    await eventually(let_go)
     assert await publisher.alive()
 
 
