@@ -266,7 +266,7 @@ class Broker:
             if self._passes:
                 _step(self._passes)
             elif self._reads:
-                self._reads.popleft()()
+                _run(self._reads.popleft())
 
     def _start(self, lane: Lane, job: Pass) -> None:
         lane.append(job)
@@ -307,15 +307,18 @@ class Broker:
             job = self._fan_out(room, groups, {**bodies, **found}, began)
             self._start(self._passes, job)
 
-        if missing:
-            self._encode(room, missing, fan_out)
-        else:
+        if not missing:
             fan_out({})
+        elif not self._encode(room, missing, fan_out):
+            self._ended(room)
 
     def _encode(
         self, room: Room, views: list[View], done: Callable[[Mapping[View, Body]], None]
-    ) -> None:
-        """Read a board through views and encode them; what many can share is kept until the board changes."""
+    ) -> bool:
+        """Read a board through views and encode them; what many can share is kept until the board changes.
+
+        False if the engine failed: nobody is told of a board what cannot be read, until it changes again.
+        """
         revision = room.revision
 
         def encoded(reading: Reading) -> None:
@@ -328,7 +331,12 @@ class Broker:
                 )
             done(bodies)
 
-        self._engine.read(room.channel, room.rules, views, room.floor, encoded)
+        try:
+            self._engine.read(room.channel, room.rules, views, room.floor, encoded)
+        except Exception:
+            log.exception("%s could not be read", room.channel)
+            return False
+        return True
 
     def _fan_out(
         self, room: Room, groups: list[Group], bodies: Mapping[View, Body], began: float
@@ -423,8 +431,8 @@ class Broker:
 
         if view in room.bodies:
             show(room.bodies)
-        else:
-            self._encode(room, [view], show)
+        elif not self._encode(room, [view], show) and not known:
+            self.hub.close_room(room)
 
     def _mark(self, subscription: Subscription, boards: Iterable[str]) -> None:
         """Boards are due to a wildcard's subscriber: a mark each, the least recently sent first."""
@@ -491,6 +499,13 @@ def _step(lane: Lane) -> None:
     except Exception:
         log.exception("a pass failed")  # one broken pass must not end the fan-out for all
         lane.popleft()
+
+
+def _run(job: Callable[[], None]) -> None:
+    try:
+        job()
+    except Exception:
+        log.exception("a board could not be looked at")  # nor must one broken board
 
 
 def _bodies(reading: Reading) -> Iterator[tuple[View, Body]]:

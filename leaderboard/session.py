@@ -164,8 +164,11 @@ class Session:
             self._broker.metrics.count("InboundMessageDropped")
             raise
         self._unanswered += 1
+        answered = False
 
         def answer(published: messages.Published | Refusal) -> None:
+            nonlocal answered
+            answered = True
             self._unanswered -= 1
             self.door.wake()
             if isinstance(published, Refusal):
@@ -178,7 +181,12 @@ class Session:
                 self._broker.metrics.count("PublishSuccess", target.namespace)
                 self.door.send_text(messages.publish_success(message.id, published))
 
-        self._operations.publish(target, message.events, answer, results=message.results)
+        try:
+            self._operations.publish(target, message.events, answer, results=message.results)
+        except Exception:
+            log.exception("a publish failed")
+            if not answered:  # a publish has one answer, also where the fault lies behind it
+                answer(InternalFailure())
 
     def _target(self, message: Publish) -> Target:
         """Where a publish may go. A client mostly says what it said last: that is not looked up again."""
