@@ -239,7 +239,7 @@ async def test_it_can_be_stopped_with_the_figures_so_far(server: Server) -> None
     async with asyncio.timeout(10):
         report = await running
     consistent(report)
-    assert 5 <= report.answered <= report.offered < 3000
+    assert 0 < report.answered <= report.offered < 3000
 
 
 async def test_what_cannot_be_played_at_all_is_raised(server: Server) -> None:
