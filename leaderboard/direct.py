@@ -24,6 +24,7 @@ from typing import Any, Protocol, cast
 
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.protocol import State
 from websockets.streams import StreamReader
 
 from leaderboard.errors import Close
@@ -307,17 +308,18 @@ class DirectProtocol(PatientProtocol):
     def _parse(self, data: bytes) -> None:
         """Let the library's parser have its way."""
         self.conn.receive_data(data)
-        if self.conn.parser_exc is not None:
+        self.handle_events()  # what came before a fault counts, however the bytes were cut
+        if self.conn.parser_exc is not None and not self.transport.is_closing():
             self.handle_parser_exception()
             return
-        self.handle_events()
         self._parsing = not self._at_boundary()
 
     def _at_boundary(self) -> bool:
         """Whether the library's parser waits for the first byte of a message."""
-        parser = cast("GeneratorType[None, None, None]", self.conn.parser)
-        waiting = cast("GeneratorType[None, None, bool] | None", parser.gi_yieldfrom)
-        at_eof = waiting is not None and waiting.gi_code is _AT_BOUNDARY
+        waiting = cast("GeneratorType[None, None, None]", self.conn.parser)
+        while waiting.gi_yieldfrom is not None:  # a server's parser waits in that of any connection
+            waiting = cast("GeneratorType[None, None, None]", waiting.gi_yieldfrom)
+        at_eof = waiting.gi_code is _AT_BOUNDARY
         return at_eof and self.conn.current_size is None and not self.conn.eof_sent
 
     def send_receive_event_to_app(self) -> None:
@@ -335,7 +337,9 @@ class DirectProtocol(PatientProtocol):
                 message = bytes(data).decode()
             except UnicodeDecodeError:
                 self.flush()
-                self.conn.send_close(Close.INVALID_DATA)
+                # A fault or a close that came right behind it has the library closing already.
+                if self.conn.state is State.OPEN:
+                    self.conn.send_close(Close.INVALID_DATA)
                 self.handle_parser_exception()
                 return
         if self._inbox or self._sink.busy:
@@ -356,6 +360,8 @@ class DirectProtocol(PatientProtocol):
     def handle_ping(self) -> None:
         if self._sink is not None:
             self.flush()
+            if self.conn.parser_exc is not None:
+                return  # the pong waits beside the close, which answers must not follow
         super().handle_ping()
 
     def handle_close(self, event: Any) -> None:

@@ -193,6 +193,9 @@ STREAMS = {
     "reserved bit 3": masked(TEXT, b"a", rsv3=True) + HELLO,
     "an unknown opcode": bytes((0x83, 0x80, 0, 0, 0, 0)) + HELLO,
     "invalid UTF-8": HELLO + masked(TEXT, b"\xff\xfe") + HELLO,
+    "invalid UTF-8, then a close": masked(TEXT, b"\xff") + masked(CLOSE, b"\x03\xe8"),
+    "invalid UTF-8, then a fault": masked(TEXT, b"\xff") + masked(TEXT, b"a", rsv2=True),
+    "a ping, a text, then a fault": masked(PING, b"p") + HELLO + masked(TEXT, b"a", rsv2=True),
     "a surrogate in UTF-8": masked(TEXT, b"\xed\xa0\x80") + HELLO,
     "a fragmented ping": masked(PING, b"a", fin=False) + HELLO,
     "a ping that is too long": masked(PING, b"a" * 126) + HELLO,
@@ -303,6 +306,26 @@ def test_a_busy_session_gets_nothing_and_later_everything_in_order(
         assert transport.reading
 
     asyncio.run(run())
+
+
+async def test_plain_frames_do_not_pass_through_the_library(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    door, _, session = await opened(DirectProtocol)
+    reached: list[bytes] = []
+    library = door.conn.receive_data
+
+    def receive_data(data: bytes) -> None:
+        reached.append(data)
+        library(data)
+
+    monkeypatch.setattr(door.conn, "receive_data", receive_data)
+    other = masked(PING, b"p")
+    for chunk in (HELLO, HELLO + HELLO[:9], HELLO[9:], other, HELLO):
+        door.data_received(chunk)
+    assert reached == [HELLO[:9], HELLO[9:], other]
+    assert len(session.came) == 4
+    door.connection_lost(None)
 
 
 async def test_a_busy_session_stops_the_reading() -> None:
