@@ -6,13 +6,12 @@ import asyncio
 import itertools
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
 import pytest
-import pytest_asyncio
 from fastapi import FastAPI
 from pydantic import SecretStr
 from uvicorn.loops.auto import auto_loop_factory
@@ -43,7 +42,8 @@ class Server:
     port: int
     stop: Callable[[], Awaitable[None]]
     """Drain and end it, as SIGTERM does; returns when it has ended."""
-    _stack: AsyncExitStack
+    stack: AsyncExitStack
+    """Connections that end with the test."""
 
     @property
     def url(self) -> str:
@@ -55,31 +55,30 @@ class Server:
 
     async def client(self, key: str | None = ADMIN, **options: Any) -> Client:
         """A connection that lasts until the test ends."""
-        return await self._stack.enter_async_context(connect(self.socket_url, key, **options))
+        return await self.stack.enter_async_context(connect(self.socket_url, key, **options))
 
     async def raw(self, key: str | None = ADMIN, **options: Any) -> RawSocket:
         """A connection without a library's manners, that lasts until the test ends."""
         opened = await RawSocket.open(self.port, key, **options)
-        self._stack.callback(opened.close)
+        self.stack.callback(opened.close)
         return opened
 
     async def http(self, key: str | None = None) -> httpx.AsyncClient:
         """An HTTP client that lasts until the test ends."""
         headers = {"x-api-key": key} if key else {}
         client = httpx.AsyncClient(base_url=self.url, headers=headers)
-        return await self._stack.enter_async_context(client)
+        return await self.stack.enter_async_context(client)
 
 
-@asynccontextmanager
-async def running(
+async def launch(
     port: int = 0,
     send_buffer: int | None = None,
     *,
     plain_asgi: bool = False,
     pings: float | None = None,
     **values: Any,
-) -> AsyncIterator[Server]:
-    """A server with these settings, on a free port or on a given one.
+) -> Server:
+    """A server with these settings, on a free port or on a given one; whoever launches it stops it.
 
     With a small ``send_buffer`` the kernel takes little for a client that does not read, so the server notices soon.
     ``pings`` are the seconds between uvicorn's own, and those that a client has to answer one.
@@ -96,6 +95,8 @@ async def running(
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
     ready = asyncio.Event()
     server = serving.server(app, settings, ready.set, plain_asgi=plain_asgi)
+    # Ctrl-C is for pytest.
+    server.capture_signals = nullcontext  # type: ignore[assignment,method-assign]
     if pings is not None:
         server.config.ws_ping_interval = server.config.ws_ping_timeout = pings
     task = asyncio.create_task(server.serve(sockets=[bound]))
@@ -104,25 +105,48 @@ async def running(
         server.should_exit = True
         await task
 
-    async with AsyncExitStack() as stack:
-        await ready.wait()
-        yield Server(app, settings, bound.getsockname()[1], stop, stack)
-    await stop()
+    await ready.wait()
+    return Server(app, settings, bound.getsockname()[1], stop, AsyncExitStack())
+
+
+@asynccontextmanager
+async def running(port: int = 0, **options: Any) -> AsyncIterator[Server]:
+    """A server as `launch` makes it, that ends with the block."""
+    server = await launch(port, **options)
+    try:
+        async with server.stack:
+            yield server
+    finally:
+        await server.stop()
 
 
 Start = Callable[..., Awaitable[Server]]
 
 
+@pytest.fixture(scope="module")
+async def ending() -> AsyncIterator[list[asyncio.Future[None]]]:
+    """Servers that end while the next test runs: to wait for each would take longer than all the tests."""
+    servers: list[asyncio.Future[None]] = []
+    yield servers
+    await asyncio.gather(*servers)
+
+
 @pytest.fixture(params=["direct", "plain"])
-async def start(request: pytest.FixtureRequest) -> AsyncIterator[Start]:
+async def start(
+    request: pytest.FixtureRequest, ending: list[asyncio.Future[None]]
+) -> AsyncIterator[Start]:
     """Start servers with settings of the test's own; all end with the test. Each test runs on either door."""
-    async with AsyncExitStack() as stack:
+    servers: list[Server] = []
 
-        async def start(port: int = 0, **values: Any) -> Server:
-            plain = request.param == "plain"
-            return await stack.enter_async_context(running(port, plain_asgi=plain, **values))
+    async def start(port: int = 0, **values: Any) -> Server:
+        server = await launch(port, plain_asgi=request.param == "plain", **values)
+        servers.append(server)
+        return server
 
-        yield start
+    yield start
+    for server in servers:
+        await server.stack.aclose()
+        ending.append(asyncio.ensure_future(server.stop()))
 
 
 @pytest.fixture
@@ -131,7 +155,7 @@ async def server(start: Start) -> Server:
     return await start()
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["direct", "plain"])
+@pytest.fixture(scope="module", params=["direct", "plain"])
 async def module_server(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
     """A server for a module; tests take `shared`. Each runs on either door."""
     plain = request.param == "plain"
@@ -139,14 +163,14 @@ async def module_server(request: pytest.FixtureRequest) -> AsyncIterator[Server]
         yield server
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest.fixture
 async def shared(module_server: Server) -> AsyncIterator[Server]:
     """The one server of a module of many small tests, without a rate; each test has connections of its own.
 
-    For modules with ``pytestmark = pytest.mark.asyncio(loop_scope="module")``, whose tests use a `board` of their own.
+    For tests that use a `board` of their own.
     """
     async with AsyncExitStack() as stack:
-        yield replace(module_server, _stack=stack)
+        yield replace(module_server, stack=stack)
 
 
 _boards = itertools.count(1)
