@@ -6,12 +6,13 @@ import asyncio
 import itertools
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 from fastapi import FastAPI
 from pydantic import SecretStr
 from uvicorn.loops.auto import auto_loop_factory
@@ -42,8 +43,7 @@ class Server:
     port: int
     stop: Callable[[], Awaitable[None]]
     """Drain and end it, as SIGTERM does; returns when it has ended."""
-    stack: AsyncExitStack
-    """Connections that end with the test."""
+    _stack: AsyncExitStack
 
     @property
     def url(self) -> str:
@@ -55,30 +55,31 @@ class Server:
 
     async def client(self, key: str | None = ADMIN, **options: Any) -> Client:
         """A connection that lasts until the test ends."""
-        return await self.stack.enter_async_context(connect(self.socket_url, key, **options))
+        return await self._stack.enter_async_context(connect(self.socket_url, key, **options))
 
     async def raw(self, key: str | None = ADMIN, **options: Any) -> RawSocket:
         """A connection without a library's manners, that lasts until the test ends."""
         opened = await RawSocket.open(self.port, key, **options)
-        self.stack.callback(opened.close)
+        self._stack.callback(opened.close)
         return opened
 
     async def http(self, key: str | None = None) -> httpx.AsyncClient:
         """An HTTP client that lasts until the test ends."""
         headers = {"x-api-key": key} if key else {}
         client = httpx.AsyncClient(base_url=self.url, headers=headers)
-        return await self.stack.enter_async_context(client)
+        return await self._stack.enter_async_context(client)
 
 
-async def launch(
+@asynccontextmanager
+async def running(
     port: int = 0,
     send_buffer: int | None = None,
     *,
     plain_asgi: bool = False,
     pings: float | None = None,
     **values: Any,
-) -> Server:
-    """A server with these settings, on a free port or on a given one; whoever launches it stops it.
+) -> AsyncIterator[Server]:
+    """A server with these settings, on a free port or on a given one.
 
     With a small ``send_buffer`` the kernel takes little for a client that does not read, so the server notices soon.
     ``pings`` are the seconds between uvicorn's own, and those that a client has to answer one.
@@ -95,8 +96,6 @@ async def launch(
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
     ready = asyncio.Event()
     server = serving.server(app, settings, ready.set, plain_asgi=plain_asgi)
-    # Ctrl-C is for pytest.
-    server.capture_signals = nullcontext  # type: ignore[assignment,method-assign]
     if pings is not None:
         server.config.ws_ping_interval = server.config.ws_ping_timeout = pings
     task = asyncio.create_task(server.serve(sockets=[bound]))
@@ -105,48 +104,25 @@ async def launch(
         server.should_exit = True
         await task
 
-    await ready.wait()
-    return Server(app, settings, bound.getsockname()[1], stop, AsyncExitStack())
-
-
-@asynccontextmanager
-async def running(port: int = 0, **options: Any) -> AsyncIterator[Server]:
-    """A server as `launch` makes it, that ends with the block."""
-    server = await launch(port, **options)
-    try:
-        async with server.stack:
-            yield server
-    finally:
-        await server.stop()
+    async with AsyncExitStack() as stack:
+        await ready.wait()
+        yield Server(app, settings, bound.getsockname()[1], stop, stack)
+    await stop()
 
 
 Start = Callable[..., Awaitable[Server]]
 
 
-@pytest.fixture(scope="module")
-async def ending() -> AsyncIterator[list[asyncio.Future[None]]]:
-    """Servers that end while the next test runs: to wait for each would take longer than all the tests."""
-    servers: list[asyncio.Future[None]] = []
-    yield servers
-    await asyncio.gather(*servers)
-
-
 @pytest.fixture(params=["direct", "plain"])
-async def start(
-    request: pytest.FixtureRequest, ending: list[asyncio.Future[None]]
-) -> AsyncIterator[Start]:
+async def start(request: pytest.FixtureRequest) -> AsyncIterator[Start]:
     """Start servers with settings of the test's own; all end with the test. Each test runs on either door."""
-    servers: list[Server] = []
+    async with AsyncExitStack() as stack:
 
-    async def start(port: int = 0, **values: Any) -> Server:
-        server = await launch(port, plain_asgi=request.param == "plain", **values)
-        servers.append(server)
-        return server
+        async def start(port: int = 0, **values: Any) -> Server:
+            plain = request.param == "plain"
+            return await stack.enter_async_context(running(port, plain_asgi=plain, **values))
 
-    yield start
-    for server in servers:
-        await server.stack.aclose()
-        ending.append(asyncio.ensure_future(server.stop()))
+        yield start
 
 
 @pytest.fixture
@@ -155,7 +131,7 @@ async def server(start: Start) -> Server:
     return await start()
 
 
-@pytest.fixture(scope="module", params=["direct", "plain"])
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["direct", "plain"])
 async def module_server(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
     """A server for a module; tests take `shared`. Each runs on either door."""
     plain = request.param == "plain"
@@ -163,14 +139,14 @@ async def module_server(request: pytest.FixtureRequest) -> AsyncIterator[Server]
         yield server
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def shared(module_server: Server) -> AsyncIterator[Server]:
     """The one server of a module of many small tests, without a rate; each test has connections of its own.
 
-    For tests that use a `board` of their own.
+    For modules with ``pytestmark = pytest.mark.asyncio(loop_scope="module")``, whose tests use a `board` of their own.
     """
     async with AsyncExitStack() as stack:
-        yield replace(module_server, stack=stack)
+        yield replace(module_server, _stack=stack)
 
 
 _boards = itertools.count(1)

@@ -11,6 +11,7 @@ import json
 from typing import Any
 
 import pytest
+import pytest_asyncio
 import websockets
 
 from tests.appsync import error_types
@@ -18,8 +19,10 @@ from tests.conftest import VIEWER, Server
 from tests.rawsocket import BINARY, frame
 from tests.witness import BOARD, first_error, nobody_else_notices
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-@pytest.fixture
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def server(shared: Server) -> Server:
     """One server takes it all, one thing after the other."""
     return shared
