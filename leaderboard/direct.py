@@ -188,7 +188,7 @@ class DirectProtocol(PatientProtocol):
                 self.transport.write(out[0] if len(out) == 1 else b"".join(out))
 
     def close(self, code: Close, reason: str = "") -> None:
-        """Close after what was sent; a client that does not answer is cut off after uvicorn's time-out."""
+        """Close after what was sent; a client that does not answer is cut off after `LINGER`."""
         if self.close_sent or self.transport.is_closing():
             return
         self.flush()

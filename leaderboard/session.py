@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from leaderboard import channels, messages
@@ -31,6 +32,8 @@ from leaderboard.settings import Limits, Namespace
 
 log = logging.getLogger(__name__)
 
+REMEMBERED = 8192
+"""Characters of credentials that a session remembers: a JWT with many claims and a signature of AWS fit."""
 UNANSWERED = 100
 """Publishes that may wait for an engine before the door stops reading: four seconds at AppSync's rate."""
 
@@ -106,10 +109,6 @@ class Session:
     def resume(self) -> None:
         """The door has room again."""
         self._broker.resume(self)
-
-    def close(self, code: Close, reason: str) -> None:
-        """The server ends the connection."""
-        self.door.close(code, reason)
 
     def closed(self) -> None:
         """The connection is gone, whoever ended it."""
@@ -191,10 +190,13 @@ class Session:
     def _target(self, message: Publish) -> Target:
         """Where a publish may go. A client mostly says what it said last: that is not looked up again."""
         asked = (message.channel, message.authorization)
-        if asked != self._asked:
-            self._answered = self._operations.to_publish(*asked)
-            self._asked = asked
-        return self._answered
+        if asked == self._asked:
+            return self._answered
+        target = self._operations.to_publish(*asked)
+        # Only what a credential needs is worth remembering: a client could put megabytes beside it.
+        if _is_small(message.authorization):
+            self._asked, self._answered = asked, target
+        return target
 
     # -- subscribe ----------------------------------------------------------------------------------------------------
 
@@ -260,3 +262,10 @@ class Session:
     def _count(self, operation: str, result: str, path: str = "") -> None:
         namespace = channels.namespace(path) if path else ""
         self._broker.metrics.count(f"{operation}{result}", namespace)
+
+
+def _is_small(authorization: Mapping[str, Any] | None) -> bool:
+    """Whether these are a few short texts, as the members of every auth mode are."""
+    members = (authorization or {}).items()
+    texts = all(isinstance(value, str) for _, value in members)
+    return texts and sum(len(name) + len(value) for name, value in members) <= REMEMBERED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from typing import Any
 
@@ -374,3 +375,17 @@ async def test_modes_and_orders(start: Start, mode: str, order: str) -> None:
     ranking = [(row["player"], row["score"]) for row in (await client.look(BOARD))["rows"]]
     expected = sorted([("ann", ann), ("bob", 6)], key=lambda row: row[1], reverse=order == "desc")
     assert ranking == expected
+
+
+async def test_what_comes_beside_a_good_credential_is_not_kept(server: Server) -> None:
+    client = await server.client()
+    marker = "beside-the-credential"
+    authorization = {
+        **client.authorization,
+        marker: [["x" * 100_000]],
+    }  # lists, so that the collector sees it
+    answer = await client.publish(BOARD, score("ann", 1), authorization=authorization)
+    assert answer["type"] == "publish_success"
+    del authorization
+    gc.collect()
+    assert not [kept for kept in gc.get_objects() if isinstance(kept, dict) and marker in kept]
