@@ -27,7 +27,7 @@ import msgspec
 from leaderboard import channels, messages
 from leaderboard.board import View
 from leaderboard.engines import Batch, Engine, Outcome, Reading, Running
-from leaderboard.errors import Refusal, Unauthorized
+from leaderboard.errors import LimitExceeded, Refusal, Unauthorized
 from leaderboard.frames import Spliced
 from leaderboard.hub import Body, Group, Hub, Outlet, Peer, Room, Subscription
 from leaderboard.metrics import Metrics
@@ -45,6 +45,9 @@ PRESENCE_PACE = 1.0
 """A change in who watches, alone, is shown once a second."""
 PAGE = 500
 """Boards found at a time for a new wildcard subscriber."""
+
+UNDER_WAY = 16 * 1024**2
+"""Bytes of events on their way to subscribers beyond which no more are taken: a tenth of a second of writing."""
 
 Pass = Generator[None, None, None]
 Lane = deque[Pass]
@@ -67,6 +70,7 @@ class Broker:
         self._reads: deque[Callable[[], None]] = deque()
         self._passes: Lane = deque()
         self._relays: Lane = deque()
+        self._under_way = 0
         self._held: dict[Outlet, None] | None = None
         self._working = False
         self._longest_pass = 0.0
@@ -114,13 +118,19 @@ class Broker:
 
     def apply(self, batch: Batch, done: Callable[[Outcome | Refusal], None]) -> None:
         """Apply events to a board; ``done`` as the engine promises."""
-        self._engine.apply(batch, done)
+        if batch.texts and self._under_way > UNDER_WAY:
+            done(_behind())
+        else:
+            self._engine.apply(batch, done)
 
     def relay(
         self, channel: str, events: Sequence[str], done: Callable[[Refusal | None], None]
     ) -> None:
         """Deliver events as they are to the subscribers of a relay channel."""
-        self._engine.relay(channel, events, done)
+        if self._under_way > UNDER_WAY:
+            done(_behind())
+        else:
+            self._engine.relay(channel, events, done)
 
     # -- reading, for the doors that await ----------------------------------------------------------------------------
 
@@ -461,24 +471,32 @@ class Broker:
     def _relayed(self, channel: str, events: Sequence[str]) -> None:
         subscriptions = self.hub.raw(channel)
         if subscriptions:
-            frames = [Spliced(messages.shared_event(event)) for event in events]
-            self._start(self._relays, self._deliver_events(channel, subscriptions, frames))
+            ends = [messages.shared_event(event) for event in events]
+            # What a relay that waits keeps: the events, and who is to have them.
+            weight = sum(map(len, ends)) + 8 * len(subscriptions)
+            self._under_way += weight
+            job = self._deliver_events(channel, subscriptions, ends, weight)
+            self._start(self._relays, job)
 
     def _deliver_events(
-        self, channel: str, subscriptions: list[Subscription], frames: list[Spliced]
+        self, channel: str, subscriptions: list[Subscription], ends: list[bytes], weight: int
     ) -> Pass:
-        size = reached = 0
-        for count, subscription in enumerate(subscriptions, 1):
-            if subscription.open:  # it may have ended since, and its id be another's
-                reached += 1
-                for each in frames:
-                    frame = each[subscription.prefix]
-                    subscription.peer.relay(frame)
-                    size += len(frame)
-            if count % CHUNK == 0:
-                yield
-        self._count_sent(channel, reached * len(frames), size)
-        yield
+        try:
+            frames = [Spliced(end) for end in ends]
+            size = reached = 0
+            for count, subscription in enumerate(subscriptions, 1):
+                if subscription.open:  # it may have ended since, and its id be another's
+                    reached += 1
+                    for each in frames:
+                        frame = each[subscription.prefix]
+                        subscription.peer.relay(frame)
+                        size += len(frame)
+                if count % CHUNK == 0:
+                    yield
+            self._count_sent(channel, reached * len(frames), size)
+            yield
+        finally:
+            self._under_way -= weight
 
     def _count_skipped(self, channel: str, count: int) -> None:
         if count:
@@ -520,6 +538,10 @@ def _bodies(reading: Reading) -> Iterator[tuple[View, Body]]:
 
 def _moment(now: float, room: Room | None) -> messages.Live:
     return messages.Live(time=int(now * 1000), watching=0 if room is None else room.watching)
+
+
+def _behind() -> Refusal:
+    return LimitExceeded("Too many events are on their way to subscribers; publish again later")
 
 
 def _settle(answer: asyncio.Future[T], value: T) -> None:

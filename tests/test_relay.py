@@ -191,3 +191,40 @@ async def test_raw_events_are_not_shown_unless_the_namespace_says_so(server: Ser
         answer = await client.subscribing(channel, view="events")
         assert answer["type"] == "subscribe_error"
         assert error_types(answer) == ["BadRequestException"]
+
+
+@pytest.mark.parametrize("channel", [CHAT, "/arcade/raw"], ids=["relay", "raw events"])
+async def test_events_are_refused_while_too_many_are_on_their_way(
+    start: Start, monkeypatch: pytest.MonkeyPatch, channel: str
+) -> None:
+    namespaces = {"default": {"kind": "relay"}, "arcade": {"events": True}}
+    server = await start(namespaces=namespaces)
+    client, raw = await server.client(), await server.raw()
+    heard = await client.subscribe(channel, view="events")
+    monkeypatch.setattr("leaderboard.broker.UNDER_WAY", 0)
+    event = json.dumps({"player": "ann", "score": 1})
+    both = b"".join(
+        frame(
+            json.dumps(
+                {
+                    "type": "publish",
+                    "id": id_,
+                    "channel": channel,
+                    "events": [event],
+                    "authorization": raw.authorization,
+                }
+            ).encode()
+        )
+        for id_ in ("first", "second")
+    )
+    await raw.write(both)  # one read: nothing has been delivered in between
+    answers = {answer["id"]: answer for answer in [await raw.receive(), await raw.receive()]}
+    assert answers["first"]["type"] == "publish_success"
+    assert error_types(answers["second"]) == ["LimitExceededError"]
+    assert await client.event(heard) == json.loads(event)
+    # and taken again when they have arrived
+    await raw.send(
+        type="publish", id="third", channel=channel, events=[event], authorization=raw.authorization
+    )
+    assert (await raw.receive())["type"] == "publish_success"
+    assert await client.event(heard) == json.loads(event)
