@@ -24,7 +24,7 @@ from leaderboard.retries import SENDERS, Retries, Seen
 from leaderboard.settings import MAX_SCORE, Namespace
 
 
-class Score(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Score(msgspec.Struct, frozen=True, gc=False):
     """A player's score: the new one, or what is added to it where the mode is ``sum``."""
 
     player: str
@@ -126,6 +126,8 @@ class Board:
         self.version = 0
         self.round = 1
         self._sign = 1.0 if rules.order == "asc" else -1.0
+        self._mode = rules.mode
+        self._least, self._most = rules.min_score, rules.max_score
         self._seq = 0
         self._entries: dict[str, _Entry] = {}
         self._order: SortedList[Any] = SortedList()
@@ -137,14 +139,14 @@ class Board:
     # -- in -----------------------------------------------------------------------------------------------------------
 
     def apply(
-        self, events: Iterable[Event], now: float, capacity: int | None = None
+        self, events: Iterable[Event], now: float, capacity: float = math.inf
     ) -> list[Applied | Refusal]:
         """Apply events in order, each by itself; one version step if anything changed.
 
         ``capacity`` is the number of entries up to which new players are taken, where the server as a whole allows
         fewer than the namespace. An event that breaks a rule changes nothing and is answered by its `Refusal`.
         """
-        room = self.rules.max_entries if capacity is None else min(capacity, self.rules.max_entries)
+        room = min(capacity, self.rules.max_entries)
         outcomes: list[Applied | Refusal] = []
         changed = False
         for event in events:
@@ -154,7 +156,8 @@ class Board:
                     if isinstance(event, Score)
                     else self._remove(event)
                 )
-                changed = changed or applied.changed
+                if applied.changed:
+                    changed = True
                 outcomes.append(applied)
             except Refusal as refusal:
                 # Its traceback would hold this list and the variables of all callers: a cycle per refused event.
@@ -163,27 +166,29 @@ class Board:
             self.version += 1
         return outcomes
 
-    def _score(self, event: Score, now: float, room: int) -> Applied:
+    def _score(self, event: Score, now: float, room: float) -> Applied:
         player = event.player
-        if event.n is not None:
+        n = event.n
+        if n is not None:
             # Before any other rule: what was once applied is acknowledged again, whatever the rules say by now.
-            seen = self._retries.look_up(player, event.by, event.n, now)
+            seen = self._retries.look_up(player, event.by, n, now)
             if seen is Seen.REPEAT:
                 return Applied(player, self.score(player), duplicate=True)
             if seen is Seen.TOO_OLD:
-                raise TooOld(f"n = {event.n} is too far below the highest n seen from this sender")
+                raise TooOld(f"n = {n} is too far below the highest n seen from this sender")
         if event.round is not None and event.round != self.round:
             raise WrongRound(f"this is round {self.round}, not {event.round}")
-        if not self.rules.min_score <= event.score <= self.rules.max_score:
+        if not self._least <= event.score <= self._most:
             raise ScoreOutOfRange(
-                f"score must be from {number(self.rules.min_score)} to {number(self.rules.max_score)}"
+                f"score must be from {number(self._least)} to {number(self._most)}"
             )
         entry = self._entries.get(player)
         if entry is None:
             if len(self._entries) >= room:
                 raise BoardFull(f"no room for a new player beside the {len(self._entries)} here")
-            entry = self._entries[player] = _Entry(self._sign * event.score, self._next_seq())
-            self._order.add((entry.key, entry.seq, player))
+            self._seq = seq = self._seq + 1
+            entry = self._entries[player] = _Entry(self._sign * event.score, seq)
+            self._order.add((entry.key, seq, player))
             changed = True
         else:
             changed = self._rescore(player, entry, event.score)
@@ -191,24 +196,26 @@ class Board:
             entry.name, changed = event.name, True
         if event.meta is not None and event.meta != entry.meta:
             entry.meta, changed = event.meta, True
-        if event.n is not None:
-            self._retries.note(player, event.by, event.n, now)
-        return Applied(player, self._sign * entry.key, changed=changed)
+        if n is not None:
+            self._retries.note(player, event.by, n, now)
+        return Applied(player, self._sign * entry.key, changed)
 
     def _rescore(self, player: str, entry: _Entry, score: float) -> bool:
         key = self._sign * score
-        mode = self.rules.mode
-        if mode == "sum":
-            key += entry.key
+        before = entry.key
+        if self._mode == "sum":
+            key += before
             if not -MAX_SCORE <= key <= MAX_SCORE:
                 raise ScoreOutOfRange("the sum would leave the range of exact numbers, 2^53-1")
-        elif mode == "best" and key >= entry.key:
+        elif self._mode == "best" and key >= before:
             return False
-        if key == entry.key:
+        if key == before:
             return False
-        self._order.remove((entry.key, entry.seq, player))
-        entry.key, entry.seq = key, self._next_seq()
-        self._order.add((key, entry.seq, player))
+        order = self._order
+        order.remove((before, entry.seq, player))
+        self._seq = seq = self._seq + 1
+        entry.key, entry.seq = key, seq
+        order.add((key, seq, player))
         return True
 
     def _remove(self, event: Remove) -> Applied:
@@ -217,10 +224,6 @@ class Board:
             return Applied(event.player, None)
         self._order.remove((entry.key, entry.seq, event.player))
         return Applied(event.player, None, changed=True)
-
-    def _next_seq(self) -> int:
-        self._seq += 1
-        return self._seq
 
     # -- out ----------------------------------------------------------------------------------------------------------
 
@@ -305,7 +308,10 @@ class Board:
 
     def _percentile(self, key: float) -> float:
         total = len(self._order)
-        return round((total - self._order.bisect_left((key, math.inf))) / total, 4)
+        worse = total - self._order.bisect_left((key, math.inf))
+        return (
+            worse * 10_000 // total
+        ) / 10_000  # rounded down: nobody is better than all, himself included
 
     def _check(self) -> None:
         """Assert that order and entries tell the same; for tests."""

@@ -276,6 +276,7 @@ class DirectProtocol(PatientProtocol):
     def _plain_frames(self, data: bytes) -> bytes:
         """Hand over the plain frames at the beginning of ``data``; the rest, which is for the library or for later."""
         sink, start, end = cast(Sink, self._sink), 0, len(data)
+        limit = self.config.ws_max_size
         while end - start >= 6 and not self.close_sent:
             if sink.busy:
                 self._held = data[start:]
@@ -290,12 +291,7 @@ class DirectProtocol(PatientProtocol):
             else:
                 break
             # final, text, no reserved bits; masked; not over the limit; all there
-            if (
-                data[start] != 0x81
-                or size < 0
-                or size > self.config.ws_max_size
-                or body + size > end
-            ):
+            if data[start] != 0x81 or size < 0 or size > limit or body + size > end:
                 break
             try:
                 text = apply_mask(data[body : body + size], data[body - 4 : body]).decode()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from operator import itemgetter
 
 from prometheus_client import (
     GC_COLLECTOR,
@@ -32,9 +33,9 @@ COUNTERS = {
     "UnsubscribeSuccess": "Subscriptions that were ended by their client.",
     "UnsubscribeClientError": "Unsubscribes that named no subscription.",
     "UnsubscribeServerError": "Unsubscribes that failed in the server.",
-    "PublishSuccess": "Publishes of which at least one event was applied.",
-    "PublishClientError": "Publishes that were refused as a whole.",
-    "PublishServerError": "Publishes that failed in the server.",
+    "PublishSuccess": "Publishes over the WebSocket of which at least one event was applied.",
+    "PublishClientError": "Publishes over the WebSocket that were refused as a whole.",
+    "PublishServerError": "Publishes over the WebSocket that failed in the server.",
     "SuccessfulEvents": "Events applied or relayed.",
     "FailedEvents": "Events refused singly.",
     "BroadcastEventSuccess": "Snapshots and events sent to subscribers.",
@@ -56,28 +57,43 @@ GAUGES = {
 }
 
 
+class Counter:
+    """One counter of one namespace: whoever counts often keeps it, and adds to its ``value``."""
+
+    __slots__ = ("value",)
+
+    def __init__(self) -> None:
+        self.value = 0
+
+
 class Metrics:
     """Counters of one server. ``gauges`` gives the present values when asked."""
 
     def __init__(self) -> None:
-        self._counts: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._counters: defaultdict[tuple[str, str], Counter] = defaultdict(Counter)
         self.gauges: Callable[[], dict[str, float]] = dict
+
+    def counter(self, name: str, namespace: str = "") -> Counter:
+        """The counter of a namespace; ``name`` is one of `COUNTERS`."""
+        return self._counters[name, namespace]
 
     def count(self, name: str, namespace: str = "", by: int = 1) -> None:
         """Add to a counter; ``name`` is one of `COUNTERS`."""
-        self._counts[name, namespace] += by
+        self._counters[name, namespace].value += by
 
     def __getitem__(self, name: str) -> int:
         """A counter over all namespaces."""
-        return sum(value for (counted, _), value in self._counts.items() if counted == name)
+        return sum(
+            counter.value for (counted, _), counter in self._counters.items() if counted == name
+        )
 
     def collect(self) -> Iterable[Metric]:
         """The families of this server, for a Prometheus registry."""
         for name, help_text in COUNTERS.items():
             family = CounterMetricFamily(_snake(name), help_text, labels=["namespace"])
-            for (counted, namespace), value in sorted(self._counts.items()):
+            for (counted, namespace), counter in sorted(self._counters.items(), key=itemgetter(0)):
                 if counted == name:
-                    family.add_metric([namespace], value)
+                    family.add_metric([namespace], counter.value)
             yield family
         values = self.gauges()
         for name, help_text in GAUGES.items():

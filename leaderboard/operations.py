@@ -7,16 +7,18 @@ events. A request is refused as a whole by raising; an event that is refused sin
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 
 from msgspec import Struct
 
 from leaderboard import channels, messages
 from leaderboard.auth import Authenticator, Grant, may_remove
-from leaderboard.board import Event, Remove, number
+from leaderboard.board import Applied, Event, Remove, number
 from leaderboard.broker import Broker
 from leaderboard.engines import Batch, Outcome
 from leaderboard.errors import Refusal
 from leaderboard.messages import Accepted, Failed, Published, Result
+from leaderboard.metrics import Counter
 from leaderboard.settings import Namespace
 
 Credentials = Mapping[str, str] | None
@@ -29,6 +31,10 @@ class Target(Struct, frozen=True):
     namespace: str
     rules: Namespace
     grant: Grant
+    published: Counter
+    """Publishes of the namespace that succeeded."""
+    events: Counter
+    """Events of the namespace that succeeded."""
 
 
 class Operations:
@@ -44,7 +50,7 @@ class Operations:
         rules = self.broker.rules(path)
         grant = self.auth.authenticate(credentials)
         self.auth.may_publish(grant, path, rules)
-        return Target(path, channels.namespace(path), rules, grant)
+        return self._target(path, rules, grant)
 
     def to_subscribe(self, channel: str, credentials: Credentials) -> Target:
         """What a subscribe may show; raises `BadRequest` or `Unauthorized`."""
@@ -52,7 +58,14 @@ class Operations:
         rules = self.broker.rules(path)
         grant = self.auth.authenticate(credentials)
         self.auth.may_subscribe(grant, path, rules)
-        return Target(path, channels.namespace(path), rules, grant)
+        return self._target(path, rules, grant)
+
+    def _target(self, path: str, rules: Namespace, grant: Grant) -> Target:
+        namespace, counter = channels.namespace(path), self.broker.metrics.counter
+        published = counter("PublishSuccess", namespace)
+        return Target(
+            path, namespace, rules, grant, published, counter("SuccessfulEvents", namespace)
+        )
 
     def publish(
         self,
@@ -76,40 +89,41 @@ class Operations:
         *,
         results: bool,
     ) -> None:
-        failed: list[Failed] = []
         events: list[Event] = []
-        sent: list[int] = []
+        failed: list[Failed] = []
+        sent: Sequence[int] = range(len(texts))
         for index, text in enumerate(texts):
             try:
                 event = messages.decode_board_event(text)
-                if isinstance(event, Remove):
+                if event.__class__ is Remove:
                     may_remove(target.grant)
                 events.append(event)
-                sent.append(index)
             except Refusal as refusal:
                 failed.append(messages.failed(index, refusal))
+        if failed:
+            if not events:
+                done(self._published(target, [], failed))
+                return
+            refused = {each.index for each in failed}
+            sent = [index for index in sent if index not in refused]
 
         def applied(outcome: Outcome | Refusal) -> None:
-            if isinstance(outcome, Refusal):
+            if isinstance(outcome, Outcome):
+                successful = []
+                for index, event in zip(sent, outcome.events):  # noqa: B905, an engine answers each
+                    if isinstance(event, Applied):
+                        successful.append(messages.accepted(index, event.duplicate))
+                    else:
+                        failed.append(messages.failed(index, event))
+                published = self._published(target, successful, failed)
+                if results:
+                    published.results = _results(len(texts), sent, outcome)
+                done(published)
+            else:
                 done(outcome)
-                return
-            successful: list[Accepted] = []
-            for index, event in zip(sent, outcome.events, strict=True):
-                if isinstance(event, Refusal):
-                    failed.append(messages.failed(index, event))
-                else:
-                    successful.append(messages.accepted(index, duplicate=event.duplicate))
-            published = self._published(target, successful, failed)
-            if results:
-                published.results = _results(len(texts), sent, outcome)
-            done(published)
 
-        if not events:
-            done(self._published(target, [], failed))
-            return
-        raw = tuple(texts[index] for index in sent) if target.rules.events else ()
-        batch = Batch(target.path, target.rules, tuple(events), raw, results)
-        self.broker.apply(batch, applied)
+        raw = [texts[index] for index in sent] if target.rules.events else ()
+        self.broker.apply(Batch(target.path, target.rules, events, raw, results), applied)
 
     def _publish_relay(
         self, target: Target, texts: Sequence[str], done: Callable[[Published | Refusal], None]
@@ -135,12 +149,10 @@ class Operations:
     def _published(
         self, target: Target, successful: list[Accepted], failed: list[Failed]
     ) -> Published:
-        metrics = self.broker.metrics
-        if successful:
-            metrics.count("SuccessfulEvents", target.namespace, len(successful))
+        target.events.value += len(successful)
         if failed:
-            metrics.count("FailedEvents", target.namespace, len(failed))
-            failed.sort(key=lambda item: item.index)
+            self.broker.metrics.count("FailedEvents", target.namespace, len(failed))
+            failed.sort(key=attrgetter("index"))
         return Published(successful, failed)
 
 

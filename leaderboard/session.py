@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Protocol
 
 from leaderboard import channels, messages
@@ -66,11 +67,13 @@ class Session:
         self._limits = limits
         self.door = door
         self._refusal = refusal
+        self._received = operations.broker.metrics.counter("InboundMessages")
         self._rate = Rate(limits.publishes_per_second, "publishes of one connection")
         self._subscriptions: dict[str, Subscription] = {}
-        self._unanswered = 0
-        self._asked: tuple[str, dict[str, Any] | None] | None = None
-        self._answered: Target
+        self._unanswered = self._answers = 0
+        self._channel = ""
+        self._authorization: dict[str, Any] | None = None
+        self._last_target: Target
         self._closed = False
         self.waiting: dict[Subscription, None] = {}
         self.spoken = False
@@ -92,7 +95,20 @@ class Session:
         except Malformed as malformed:
             self._reject(malformed.answer, malformed.refusal, malformed.id)
             return
-        self._handle(message)
+        try:
+            if isinstance(message, Publish):
+                self._publish(message)
+            elif isinstance(message, Subscribe):
+                self._subscribe(message)
+            elif isinstance(message, Unsubscribe):
+                self._unsubscribe(message)
+            else:
+                self._acknowledge()
+        except Refusal as refusal:
+            self._refuse(message, refusal)
+        except Exception:
+            log.exception("a %s failed", type(message).__name__)
+            self._refuse(message, InternalFailure())
 
     def receive_binary(self) -> None:
         """A binary frame: the protocol has none."""
@@ -119,7 +135,7 @@ class Session:
 
     def _begin(self) -> bool:
         """Whether frames of this connection are served."""
-        self._broker.metrics.count("InboundMessages")
+        self._received.value += 1
         self.spoken = True
         if self._refusal is None:
             return not self._closed
@@ -128,22 +144,6 @@ class Session:
         self.door.send_text(messages.error("connection_error", [self._refusal]))
         self.door.close(Close.NORMAL, self._refusal.error_type)
         return False
-
-    def _handle(self, message: Message) -> None:
-        try:
-            if isinstance(message, Publish):
-                self._publish(message)
-            elif isinstance(message, Subscribe):
-                self._subscribe(message)
-            elif isinstance(message, Unsubscribe):
-                self._unsubscribe(message)
-            else:
-                self._acknowledge()
-        except Refusal as refusal:
-            self._refuse(message, refusal)
-        except Exception:
-            log.exception("a %s failed", type(message).__name__)
-            self._refuse(message, InternalFailure())
 
     def _acknowledge(self) -> None:
         timeout = int(self._limits.keep_alive * 5 * 1000)  # AppSync: 300 s for a ka every 60 s
@@ -163,39 +163,44 @@ class Session:
             self._broker.metrics.count("InboundMessageDropped")
             raise
         self._unanswered += 1
-        answered = False
-
-        def answer(published: messages.Published | Refusal) -> None:
-            nonlocal answered
-            answered = True
-            self._unanswered -= 1
-            self.door.wake()
-            if isinstance(published, Refusal):
-                self._refuse(message, published)
-            elif not published.successful:
-                # amplify-js resolves a publish_success whatever its `failed` says: only an error reaches the app.
-                self._broker.metrics.count("PublishClientError", target.namespace)
-                self.door.send_text(messages.publish_failed(message.id, published.failed))
-            else:
-                self._broker.metrics.count("PublishSuccess", target.namespace)
-                self.door.send_text(messages.publish_success(message.id, published))
-
+        answers = self._answers
         try:
+            answer = partial(self._answer, message, target)
             self._operations.publish(target, message.events, answer, results=message.results)
         except Exception:
             log.exception("a publish failed")
-            if not answered:  # a publish has one answer, also where the fault lies behind it
-                answer(InternalFailure())
+            if (
+                self._answers == answers
+            ):  # a publish has one answer, also where the fault lies behind it
+                self._answer(message, target, InternalFailure())
+
+    def _answer(
+        self, message: Publish, target: Target, published: messages.Published | Refusal
+    ) -> None:
+        """Tell the client what became of a publish."""
+        self._answers += 1
+        self._unanswered -= 1
+        if self._unanswered == UNANSWERED - 1:
+            self.door.wake()
+        if not isinstance(published, messages.Published):
+            self._refuse(message, published)
+        elif published.successful:
+            target.published.value += 1
+            self.door.send_text(messages.publish_success(message.id, published))
+        else:
+            # amplify-js resolves a publish_success whatever its `failed` says: only an error reaches the app.
+            self._broker.metrics.count("PublishClientError", target.namespace)
+            self.door.send_text(messages.publish_failed(message.id, published.failed))
 
     def _target(self, message: Publish) -> Target:
         """Where a publish may go. A client mostly says what it said last: that is not looked up again."""
-        asked = (message.channel, message.authorization)
-        if asked == self._asked:
-            return self._answered
-        target = self._operations.to_publish(*asked)
+        channel, authorization = message.channel, message.authorization
+        if channel == self._channel and authorization == self._authorization:
+            return self._last_target
+        target = self._operations.to_publish(channel, authorization)
         # Only what a credential needs is worth remembering: a client could put megabytes beside it.
-        if _is_small(message.authorization):
-            self._asked, self._answered = asked, target
+        if _is_small(authorization):
+            self._channel, self._authorization, self._last_target = channel, authorization, target
         return target
 
     # -- subscribe ----------------------------------------------------------------------------------------------------

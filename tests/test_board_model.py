@@ -6,7 +6,9 @@ combination of mode, order and tie rule has a machine of its own, so that none i
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 
 import msgspec
 import pytest
@@ -65,8 +67,8 @@ class Naive:
     sent: dict[tuple[str, str], Sent] = field(default_factory=dict)
     """In the order of last use."""
 
-    def apply(self, events: list[Event], now: float, capacity: int | None) -> list[object]:
-        room = min(self.rules.max_entries, self.rules.max_entries if capacity is None else capacity)
+    def apply(self, events: list[Event], now: float, capacity: float) -> list[object]:
+        room = min(self.rules.max_entries, capacity)
         before = list(self.lines)
         changed = False
         answers: list[object] = []
@@ -81,7 +83,7 @@ class Naive:
         assert before == self.lines or changed
         return answers
 
-    def score(self, event: Score, now: float, room: int) -> object:
+    def score(self, event: Score, now: float, room: float) -> object:
         if event.n is not None and (seen := self.seen(event, event.n, now)) is not None:
             return seen
         if event.round not in (None, 1):
@@ -181,7 +183,7 @@ class Naive:
     def percentile(self, score: float) -> float:
         as_good = sum(line.score == score for line in self.lines)
         worse = len(self.lines) - len(self.better_than(score)) - as_good
-        return round(worse / len(self.lines), 4)
+        return math.floor(Fraction(worse, len(self.lines)) * 10_000) / 10_000
 
     def around(self, player: str, radius: int) -> list[Row]:
         rows = self.rows(percentile=True)
@@ -253,7 +255,7 @@ class BoardMachine(RuleBasedStateMachine):
 
     @rule(batch=st.lists(events, min_size=1, max_size=5), pause=pauses)
     def publish(self, batch: list[Event], pause: float) -> None:
-        self.apply(batch, pause, capacity=None)
+        self.apply(batch, pause, capacity=math.inf)
 
     @rule(batch=st.lists(events, min_size=1, max_size=5), capacity=st.integers(0, 6))
     def publish_where_the_server_has_little_room(self, batch: list[Event], capacity: int) -> None:
@@ -270,9 +272,9 @@ class BoardMachine(RuleBasedStateMachine):
         player, by = data.draw(st.sampled_from(list(self.model.sent)))
         n = max(self.model.sent[player, by].numbers) - distance
         if n >= 1:
-            self.apply([Score(player=player, score=data.draw(scores), by=by, n=n)], pause, None)
+            self.apply([Score(player=player, score=data.draw(scores), by=by, n=n)], pause, math.inf)
 
-    def apply(self, batch: list[Event], pause: float, capacity: int | None) -> None:
+    def apply(self, batch: list[Event], pause: float, capacity: float) -> None:
         self.now += pause
         version = self.board.version
         outcomes = self.board.apply(batch, self.now, capacity)

@@ -460,6 +460,14 @@ async def test_a_publish_that_is_refused_keeps_no_board_alive(world: World) -> N
     assert not await world.lives("/a/x")
 
 
+async def test_a_repeated_event_keeps_no_board_alive(world: World) -> None:
+    await world.publish("/a/x", score("ann", 5, by="phone", n=1))
+    world.clock.now += 59
+    await world.publish("/a/x", score("ann", 5, by="phone", n=1))
+    world.clock.now += 1
+    assert not await world.lives("/a/x")
+
+
 async def test_reading_keeps_no_board_alive(world: World) -> None:
     await world.publish("/a/x", score("ann", 5))
     for _ in range(5):

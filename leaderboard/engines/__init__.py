@@ -29,8 +29,8 @@ class Batch(Struct, frozen=True, gc=False):
 
     channel: str
     rules: Namespace
-    events: tuple[Event, ...]
-    texts: tuple[str, ...] = ()
+    events: Sequence[Event]
+    texts: Sequence[str] = ()
     ranked: bool = False
 
 

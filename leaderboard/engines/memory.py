@@ -31,23 +31,24 @@ SWEEP = 5.0
 class _Held:
     """A board and what decides how long it lives."""
 
-    __slots__ = ("board", "used", "watched")
+    __slots__ = ("board", "end", "life", "size")
 
-    def __init__(self, board: Board, used: float, *, watched: bool) -> None:
+    def __init__(self, board: Board) -> None:
         self.board = board
-        self.used = used
-        self.watched = watched
-
-    def ends(self) -> float:
+        self.size = 0
+        """Its entries, as they are counted in the engine's."""
+        self.life = board.rules.idle_ttl
+        """Seconds that it lives on after it was used; for ever while it is watched."""
+        self.end = 0.0
         """The moment at which its time is over."""
-        return math.inf if self.watched else self.used + self.board.rules.idle_ttl
 
 
 class MemoryEngine(Engine):
     """The embedded engine. ``clock`` (seconds since 1970) may be given by tests."""
 
     def __init__(self, limits: Limits, clock: Callable[[], float] | None = None) -> None:
-        self._limits = limits
+        self._capacity = limits.entries
+        self._most_boards = limits.channels
         self._clock = clock or _steady_wall_clock()
         self._boards: SortedDict[str, _Held] = SortedDict()
         self._watched: set[str] = set()
@@ -70,42 +71,42 @@ class MemoryEngine(Engine):
 
     def apply(self, batch: Batch, done: Callable[[Outcome | Refusal], None]) -> None:
         now = self._clock()
-        held = self._alive(batch.channel, now)
-        fresh = held is None
-        if (
-            self._entries + len(batch.events) > self._limits.entries
-            or len(self._boards) + fresh > self._limits.channels
-        ):
+        channel = batch.channel
+        held = self._boards.get(channel)
+        if held is None or now >= held.end or len(batch.events) > self._capacity - self._entries:
             self.sweep(now)  # what has ended must not keep anything out
-        if held is None:
-            if len(self._boards) >= self._limits.channels:
-                done(LimitExceeded(f"{self._limits.channels} boards live here, and no more may"))
-                return
-            board = Board(batch.rules, epoch=secrets.token_hex(6))
-            held = _Held(board, now, watched=batch.channel in self._watched)
+            held = self._alive(channel, now)
+            if held is None:
+                if len(self._boards) >= self._most_boards:
+                    done(LimitExceeded(f"{self._most_boards} boards live here, and no more may"))
+                    return
+                held = _Held(Board(batch.rules, epoch=secrets.token_hex(6)))
+                if channel in self._watched:
+                    held.life = math.inf
         board = held.board
-        size, version = len(board), board.version
-        outcomes = board.apply(
-            batch.events, now, capacity=size + self._limits.entries - self._entries
-        )
-        applied = [not isinstance(outcome, Refusal) for outcome in outcomes]
-        if any(applied):
-            held.used = now
-        if fresh and board.version:
-            self._boards[batch.channel] = held
-            self._first_end = min(self._first_end, held.ends())
-        self._entries += len(board) - size
-        ranks = (
-            [
+        version = board.version
+        outcomes = board.apply(batch.events, now, held.size + self._capacity - self._entries)
+        ranks: Sequence[int | None] = ()
+        if batch.ranked:
+            ranks = [
                 board.rank(outcome.player) if isinstance(outcome, Applied) else None
                 for outcome in outcomes
             ]
-            if batch.ranked
-            else ()
-        )
+        for outcome in outcomes:
+            if isinstance(outcome, Applied) and not outcome.duplicate:
+                held.end = now + held.life
+                break
+        changed = board.version != version
+        if changed:
+            size = len(board)
+            self._entries += size - held.size
+            held.size = size
+            if not version:
+                self._boards[channel] = held
+                self._first_end = min(self._first_end, held.end)
         done(Outcome(outcomes, board.version, ranks))
-        if board.version != version:
-            self.changed(batch.channel)
+        if changed:
+            self.changed(channel)
         if batch.texts:
             texts = [
                 text
@@ -113,7 +114,7 @@ class MemoryEngine(Engine):
                 if isinstance(outcome, Applied) and not outcome.duplicate
             ]
             if texts:
-                self.relayed(batch.channel, texts)
+                self.relayed(channel, texts)
 
     def read(
         self,
@@ -157,7 +158,7 @@ class MemoryEngine(Engine):
             ):
                 break
             held = self._boards[channel]
-            if channel != after and channels.covers(pattern, channel) and not _ended(held, now):
+            if channel != after and channels.covers(pattern, channel) and now < held.end:
                 board = held.board
                 found.append(
                     Running(
@@ -177,17 +178,18 @@ class MemoryEngine(Engine):
             self._watched.discard(channel)
         now = self._clock()
         held = self._alive(channel, now)
-        if held is not None and held.watched != watched:
-            held.watched, held.used = watched, now
-            self._first_end = min(self._first_end, held.ends())
+        if held is not None and watched != math.isinf(held.life):
+            held.life = math.inf if watched else held.board.rules.idle_ttl
+            held.end = now + held.life
+            self._first_end = min(self._first_end, held.end)
 
     def sweep(self, now: float) -> None:
         """End every board whose time is over. Linear in the boards, but free while none can have ended."""
         if now < self._first_end:
             return
-        for channel in [channel for channel, held in self._boards.items() if _ended(held, now)]:
+        for channel in [channel for channel, held in self._boards.items() if now >= held.end]:
             self._end(channel)
-        self._first_end = min((held.ends() for held in self._boards.values()), default=math.inf)
+        self._first_end = min((held.end for held in self._boards.values()), default=math.inf)
 
     async def _sweep(self) -> None:
         while True:
@@ -199,24 +201,21 @@ class MemoryEngine(Engine):
 
     def _alive(self, channel: str, now: float) -> _Held | None:
         held = self._boards.get(channel)
-        if held is not None and _ended(held, now):
+        if held is not None and now >= held.end:
             self._end(channel)
             return None
         return held
 
     def _end(self, channel: str) -> None:
         held: _Held = self._boards.pop(channel)
-        self._entries -= len(held.board)
+        self._entries -= held.size
         self.changed(channel)
 
 
-def _ended(held: _Held, now: float) -> bool:
-    return now >= held.ends()
-
-
 def _steady_wall_clock() -> Callable[[], float]:
-    offset = time.time() - time.monotonic()
-    return lambda: time.monotonic() + offset
+    monotonic = time.monotonic
+    offset = time.time() - monotonic()
+    return lambda: monotonic() + offset
 
 
 def _ignore(*_: Any) -> None:
