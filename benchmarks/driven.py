@@ -21,9 +21,9 @@ from fastapi import FastAPI
 
 from leaderboard import app as product
 from leaderboard import cli
-from leaderboard.board import Score
 from leaderboard.broker import Broker
 from leaderboard.engines import Batch
+from leaderboard.events import Score
 from leaderboard.settings import Settings
 
 BOARDS = [f"/bench/board-{number}" for number in range(8)]

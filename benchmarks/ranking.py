@@ -25,7 +25,9 @@ from benchmarks.machine import LOAD_CORE, SERVER_CORE, pinned
 from benchmarks.results import Column, Table
 from benchmarks.rounds import Effort
 from benchmarks.servers import free_port
-from leaderboard.board import Board, Score, View
+from leaderboard.board import Board
+from leaderboard.events import Score
+from leaderboard.ranking import View
 from leaderboard.settings import Namespace
 
 BATCHES = 9

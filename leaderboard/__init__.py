@@ -7,17 +7,22 @@ A game client sends a ``publish`` frame with an event such as ``{"player": "ann"
 2. `messages` turns the text into a typed value, or into the error that the client gets back.
 3. `operations` asks `channels` what the path means and `auth` whether the credential may publish there; the session
    asks `limits` whether it may do so now. Each event becomes a score of the board's vocabulary.
-4. `broker` passes the batch to the engine (`engines`), which applies it to the `board` of the channel: a dictionary of
-   entries and a sorted list of ``(key, seq, player)``. The answer goes back the same way: ``publish_success``.
+4. `broker` passes the batch to the engine (`engines`), which applies it to the `board` of the channel. Its `ranking` is
+   a dictionary of entries and a sorted list of ``(key, seq, player)``; a round (`rounds`) says whether scores count
+   now, a `curtain` what is shown while the board is frozen. The answer goes back the same way: ``publish_success``.
 5. The engine says that the channel has changed. The broker marks the subscribers' views as due in the `hub`, and
    returns.
 6. On the next beat the broker reads the board once for all views that are due and encodes each once; `frames` splices
    each subscriber's id in front: ``data`` frames, one per subscriber and interval however many scores came in.
 
-`api` is the same over HTTP, `pages` what people look at, `client` what programs use, `cli` the command. `app` wires it
-all. A module imports only from those before it: ``errors settings`` < ``channels board limits`` <
-``messages auth engines`` < ``hub`` < ``broker`` < ``operations`` < ``session`` < ``realtime`` < ``api pages`` <
-``app`` < ``cli``.
+`api` is the same over HTTP (`boards` and their `exports`), `pages` what people look at, `client` what programs use
+(over its `link`, for its `subscriptions`), `cli` the command with its `commands`: `terminal` draws, `simulate` is a
+`crowd` with a stopwatch (`latency`, `figures`). `app` wires it all and `serving` runs it. A module imports only from
+those before it:
+``errors settings names retries frames`` < ``channels limits events rounds ranking`` < ``presence curtain`` <
+``board`` < ``messages auth engines metrics`` < ``hub link movement`` < ``broker subscriptions`` <
+``operations client`` < ``session direct simulate`` < ``realtime terminal figures`` < ``answers`` < ``exports`` <
+``boards`` < ``api pages`` < ``app`` < ``serving commands`` < ``cli``.
 """
 
 __version__ = "0.1.0"

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from leaderboard import __version__, api, pages
+from leaderboard.answers import refused
 from leaderboard.assets import STATIC
 from leaderboard.auth import Authenticator
 from leaderboard.broker import Broker
@@ -90,7 +91,7 @@ async def _unrouted(request: Request, error: Exception) -> Response:
     if "text/html" in request.headers.get("accept", ""):
         return pages.error_page(request, error.status_code)
     refusal = ResourceNotFound if error.status_code == 404 else BadRequest
-    return api.refused(refusal(error.detail), error.status_code, error.headers)
+    return refused(refusal(error.detail), error.status_code, error.headers)
 
 
 class _CrossOrigin:

@@ -118,10 +118,10 @@ class Authenticator:
             raise Unauthorized
 
 
-def may_remove(grant: Grant) -> None:
-    """Raises `NotAllowed`, the failure of one event, unless the grant may take a row off a board."""
+def may_control(grant: Grant) -> None:
+    """Raises `NotAllowed`, the failure of one event, unless the grant may remove a player or control a board."""
     if grant.role < Role.HOST:
-        raise NotAllowed("only a host may remove a player")
+        raise NotAllowed("only a host may remove a player or control a board")
 
 
 def credentials_of_upgrade(

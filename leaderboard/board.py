@@ -1,114 +1,111 @@
-"""One leaderboard: entries in canonical order, and every way to look at them.
+"""One leaderboard: what happened to it, one event after the other, and what it shows to whom.
 
-Two structures say the same thing. ``_entries`` maps a player to its entry; ``_order`` is a sorted list of
-``(key, seq, player)``, where ``key`` is the score, negated when more is better, and ``seq`` is the moment at which the
-present score was reached. So the better score stands first, and of equals who got there first; ids and names never
-decide. An update removes the old tuple, changes the entry, and adds the new tuple, in that order; `Board._check` proves
-that both still agree.
+The order of entries is a `ranking`; whether scores count now is a `rounds.Round`; what everybody sees while the board
+is frozen is a `curtain`. A board puts them together. Whatever the host and the clock decide, an event is applied as a
+whole or refused and changes nothing, and one publish is one version.
 
-Nothing here knows the time (it comes in as ``now``, seconds on the engine's clock), the network or another board. No
-operation but `Board.rows_after` over a whole board is linear in the number of entries.
+Nothing here knows the time (it comes in as ``now``, seconds on the engine's clock), the network or another board. What
+the clock has made due is settled first, by every apply and every read, at the moment at which it was due.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
-from sortedcontainers import SortedList
 
-from leaderboard.errors import BoardFull, Refusal, ScoreOutOfRange, TooOld, WrongRound
+from leaderboard.curtain import Curtain
+from leaderboard.errors import (
+    Banned,
+    BoardFull,
+    Frozen,
+    LimitExceeded,
+    NotFrozen,
+    NothingToUndo,
+    Refusal,
+    RoundClosed,
+    ScoreOutOfRange,
+    TooOld,
+    WrongRound,
+)
+from leaderboard.events import (
+    Ban,
+    Clear,
+    Close,
+    Control,
+    Event,
+    Freeze,
+    Hide,
+    Open,
+    Props,
+    Remove,
+    Reveal,
+    Score,
+    Show,
+    Unban,
+    Undo,
+    Unfreeze,
+)
+from leaderboard.presence import BEAT, Presence
+from leaderboard.ranking import Entry, Ranking, Row, View, Window, number
 from leaderboard.retries import SENDERS, Retries, Seen
+from leaderboard.rounds import Round
 from leaderboard.settings import MAX_SCORE, Namespace
 
+PAST_ROUNDS = 10
+PAST_ROWS = 1000
+"""Rows that are kept of a past round."""
+FREEZABLE = 20_000
+"""Entries of a board that may be frozen: copying so many takes a few hundredths of a second."""
+PEOPLE = 10_000
+"""Players that may be hidden, and that may be banned, on one board."""
+SEARCHED = 10_000
+"""Entries that a search by name looks at: some milliseconds."""
+UNDOABLE = 10
+"""Removals that can be taken back."""
 
-class Score(msgspec.Struct, frozen=True, gc=False):
-    """A player's score: the new one, or what is added to it where the mode is ``sum``."""
-
-    player: str
-    score: float
-    name: str | None = None
-    meta: str | None = None
-    """Canonical JSON text of an object."""
-    by: str = ""
-    n: int | None = None
-    round: int | None = None
-
-
-class Remove(msgspec.Struct, frozen=True, gc=False):
-    """Take a player's entry off the board; without effect if there is none."""
-
-    player: str
-
-
-Event = Score | Remove
+NO_PROPS = msgspec.Raw(b"{}")
 
 
 class Applied(msgspec.Struct, frozen=True, gc=False):
-    """What became of one event: the player's score after it (none after a removal)."""
+    """What became of one event: the player's score after it (none after a removal or a control).
+
+    ``private`` says that only a host may see the event itself.
+    """
 
     player: str
     score: float | None
     changed: bool = False
     duplicate: bool = False
+    private: bool = False
 
 
-class View(msgspec.Struct, frozen=True, kw_only=True):
-    """What a reader wants to see of a board. Equal views share one encoded snapshot.
+class Person(msgspec.Struct, frozen=True, kw_only=True):
+    """A player as a host sees it: ``row`` is None for one that has no place."""
 
-    ``top`` rows from ``offset`` (0 = no such list), ``radius`` rows on both sides of the player ``around``, and the
-    players ``of``, each list in board order.
-    """
-
-    top: int = 0
-    offset: int = 0
-    around: str | None = None
-    radius: int = 2
-    of: tuple[str, ...] | None = None
-
-    @property
-    def personal(self) -> bool:
-        """Whether few others can share this view."""
-        return self.around is not None or self.of is not None
-
-
-class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One line of a ranking, as it goes over the wire.
-
-    ``rank`` follows the namespace's tie rule, ``position`` is the ordinal place; both start at 1. ``percentile`` is the
-    share, 0 to 1 in four decimals, of entries that are strictly worse; only rows of ``around`` and ``of`` carry it.
-    """
-
-    rank: int
-    position: int
     player: str
-    name: str | None = None
-    score: int | float
-    meta: msgspec.Raw | None = None
-    percentile: float | None = None
+    name: str | None
+    row: Row | None
+    hidden: bool = False
+    banned: bool = False
 
 
-class Window(msgspec.Struct, frozen=True, kw_only=True):
-    """A board through one view; a list is None where the view did not ask for it."""
-
-    rows: list[Row] | None = None
-    around: list[Row] | None = None
-    of: list[Row] | None = None
-
-
-class _Entry:
-    __slots__ = ("key", "meta", "name", "seq")
-
-    def __init__(self, key: float, seq: int) -> None:
-        self.key = key
-        self.seq = seq
-        self.name: str | None = None
-        self.meta: str | None = None
+class _Removal(msgspec.Struct, frozen=True, gc=False):
+    player: str
+    entry: Entry
+    shown: Entry | None
+    """Its row on the curtain."""
+    banned: bool = False
 
 
-_Place = tuple[float, int, str]
+class _Past(msgspec.Struct, frozen=True, gc=False):
+    number: int
+    version: int
+    ranking: Ranking
 
 
 class Board:
@@ -124,17 +121,33 @@ class Board:
         self.rules = rules
         self.epoch = epoch
         self.version = 0
-        self.round = 1
+        self.round = Round()
+        self.props: dict[str, Any] = {}
+        self.public_props = NO_PROPS
+        """What every snapshot shows of the props: JSON."""
+        self.due = math.inf
+        """When the clock changes something next."""
         self._sign = 1.0 if rules.order == "asc" else -1.0
         self._mode = rules.mode
         self._least, self._most = rules.min_score, rules.max_score
         self._seq = 0
-        self._entries: dict[str, _Entry] = {}
-        self._order: SortedList[Any] = SortedList()
+        self._live = Ranking(self._sign, ordinal=rules.ties == "ordinal")
+        self._curtain: Curtain | None = None
+        self._past: deque[_Past] = deque(maxlen=PAST_ROUNDS)
+        self._hidden: set[str] = set()
+        self._banned: set[str] = set()
+        self._removals: deque[_Removal] = deque(maxlen=UNDOABLE)
+        self._presence = Presence()
         self._retries = Retries(capacity=rules.max_entries * SENDERS)
+        self._kept = 0
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._live.entries)
+
+    @property
+    def size(self) -> int:
+        """Entries that it holds, those of past rounds and of a frozen copy too."""
+        return len(self._live.entries) + self._kept
 
     # -- in -----------------------------------------------------------------------------------------------------------
 
@@ -143,10 +156,12 @@ class Board:
     ) -> list[Applied | Refusal]:
         """Apply events in order, each by itself; one version step if anything changed.
 
-        ``capacity`` is the number of entries up to which new players are taken, where the server as a whole allows
-        fewer than the namespace. An event that breaks a rule changes nothing and is answered by its `Refusal`.
+        ``capacity`` is the `size` up to which the board may grow, where the server as a whole allows fewer entries than
+        the namespace. An event that breaks a rule changes nothing and is answered by its `Refusal`.
         """
-        room = min(capacity, self.rules.max_entries)
+        if now >= self.due:
+            self.settle(now)
+        room = min(capacity - self._kept, self.rules.max_entries)
         outcomes: list[Applied | Refusal] = []
         changed = False
         for event in events:
@@ -155,6 +170,8 @@ class Board:
                     self._score(event, now, room)
                     if isinstance(event, Score)
                     else self._remove(event)
+                    if isinstance(event, Remove)
+                    else self._control(event, now, capacity)
                 )
                 if applied.changed:
                     changed = True
@@ -176,19 +193,16 @@ class Board:
                 return Applied(player, self.score(player), duplicate=True)
             if seen is Seen.TOO_OLD:
                 raise TooOld(f"n = {n} is too far below the highest n seen from this sender")
-        if event.round is not None and event.round != self.round:
-            raise WrongRound(f"this is round {self.round}, not {event.round}")
-        if not self._least <= event.score <= self._most:
-            raise ScoreOutOfRange(
-                f"score must be from {number(self._least)} to {number(self._most)}"
-            )
-        entry = self._entries.get(player)
+        self._admit(event, now)
+        live = self._live
+        entry = live.entries.get(player)
         if entry is None:
-            if len(self._entries) >= room:
-                raise BoardFull(f"no room for a new player beside the {len(self._entries)} here")
+            if len(live.entries) >= room:
+                raise BoardFull(f"no room for a new player beside the {len(live.entries)} here")
             self._seq = seq = self._seq + 1
-            entry = self._entries[player] = _Entry(self._sign * event.score, seq)
-            self._order.add((entry.key, seq, player))
+            entry = Entry(self._sign * event.score, seq)
+            entry.shelved = player in self._hidden
+            live.put(player, entry)
             changed = True
         else:
             changed = self._rescore(player, entry, event.score)
@@ -198,9 +212,27 @@ class Board:
             entry.meta, changed = event.meta, True
         if n is not None:
             self._retries.note(player, event.by, n, now)
-        return Applied(player, self._sign * entry.key, changed)
+        beat = int(now) // BEAT
+        if entry.beat != beat:
+            self._presence.note(entry, beat)
+        private = entry.shelved or self._curtain is not None
+        return Applied(player, self._sign * entry.key, changed, False, private)
 
-    def _rescore(self, player: str, entry: _Entry, score: float) -> bool:
+    def _admit(self, event: Score, now: float) -> None:
+        """Raises the rule that a score breaks, whatever stands on the board."""
+        round = self.round
+        if event.round is not None and event.round != round.number:
+            raise WrongRound(f"this is round {round.number}, not {event.round}")
+        if round.state != "open":
+            raise RoundClosed(_why_closed(round, now))
+        if not self._least <= event.score <= self._most:
+            raise ScoreOutOfRange(
+                f"score must be from {number(self._least)} to {number(self._most)}"
+            )
+        if event.player in self._banned:
+            raise Banned("this player was taken off the board by its host")
+
+    def _rescore(self, player: str, entry: Entry, score: float) -> bool:
         key = self._sign * score
         before = entry.key
         if self._mode == "sum":
@@ -211,126 +243,274 @@ class Board:
             return False
         if key == before:
             return False
-        order = self._order
-        order.remove((before, entry.seq, player))
         self._seq = seq = self._seq + 1
-        entry.key, entry.seq = key, seq
-        order.add((key, seq, player))
+        self._live.move(player, entry, key, seq)
         return True
 
     def _remove(self, event: Remove) -> Applied:
-        entry = self._entries.pop(event.player, None)
+        private = self.frozen or event.player in self._hidden
+        return Applied(event.player, None, self._take(event.player), private=private)
+
+    def _take(self, player: str, *, banned: bool = False) -> bool:
+        """Take a player's rows out, so that they can be put back; whether there was one."""
+        entry = self._live.take(player)
+        shown = None if self._curtain is None else self._curtain.take(player)
+        self._count_kept()
         if entry is None:
-            return Applied(event.player, None)
-        self._order.remove((entry.key, entry.seq, event.player))
-        return Applied(event.player, None, changed=True)
+            return False
+        self._presence.forget(entry)
+        self._removals.append(_Removal(player, entry, shown, banned))
+        return True
+
+    # -- in: what a host decides --------------------------------------------------------------------------------------
+
+    def _control(self, event: Control, now: float, capacity: float) -> Applied:
+        changed = _CONTROLS[type(event)](self, event, now, capacity)
+        self._plan()
+        return Applied("", None, changed, private=True)
+
+    def _open(self, event: Open, now: float, _: float) -> bool:
+        length = None if event.for_ms is None else event.for_ms / 1000
+        before, self.round = self.round, self.round.opened(now, event.in_ms / 1000, length)
+        return before != self.round
+
+    def _close(self, _: Close, __: float, ___: float) -> bool:
+        before, self.round = self.round, self.round.closed()
+        return before != self.round
+
+    def _clear(self, _: Clear, __: float, ___: float) -> bool:
+        if self._curtain is not None:
+            raise Frozen("the board is frozen: reveal or unfreeze it first")
+        past = self._live.copy(PAST_ROWS)
+        self._past.append(_Past(self.round.number, self.version + 1, past))
+        self._live = Ranking(self._sign, ordinal=self._live.ordinal)
+        self._removals.clear()
+        self._presence = Presence()
+        self.round = self.round.next()
+        self._count_kept()
+        return True
+
+    def _freeze(self, _: Freeze, __: float, capacity: float) -> bool:
+        if self._curtain is not None:
+            return False
+        total = self._live.total
+        if total > FREEZABLE:
+            raise LimitExceeded(f"a board of more than {FREEZABLE} entries cannot be frozen")
+        if self.size + total > capacity:
+            raise BoardFull("no room for a frozen copy")
+        self._curtain = Curtain(self._live, self.version + 1)
+        self._count_kept()
+        return True
+
+    def _unfreeze(self, _: Unfreeze, __: float, ___: float) -> bool:
+        frozen, self._curtain = self._curtain, None
+        self._count_kept()
+        return frozen is not None
+
+    def _reveal(self, event: Reveal, now: float, capacity: float) -> bool:
+        curtain = self._curtain
+        if curtain is None:
+            raise NotFrozen("only a frozen board can be revealed")
+        if not curtain.revealing:
+            total = self._live.total
+            if total > FREEZABLE or self.size - curtain.ranking.total + total > capacity:
+                raise LimitExceeded(
+                    "the board has become too large to be revealed; it can be unfrozen"
+                )
+            curtain.begin(self._live, self.rules.top)
+        curtain.every = 0.0 if event.every_ms is None else event.every_ms / 1000
+        curtain.step_at = now + curtain.every if curtain.every else math.inf
+        self._lift(1 if curtain.every else event.steps, self.version + 1)
+        return True
+
+    def _lift(self, places: int, version: int) -> None:
+        if self._curtain is not None and self._curtain.lift(places, version):
+            self._curtain = None  # all of it is shown: there is nothing behind it
+        self._count_kept()
+
+    def _set_props(self, event: Props, _: float, __: float) -> bool:
+        if event.props == self.props:
+            return False
+        self.props = event.props
+        self.public_props = msgspec.Raw(msgspec.json.encode(event.props.get("public", {})))
+        return True
+
+    def _hide(self, event: Hide, _: float, __: float) -> bool:
+        known = event.player in self._hidden
+        _remember(self._hidden, event.player, "hidden")
+        self._live.shelve(event.player, shelved=True)
+        if self._curtain is not None:
+            self._curtain.take(event.player)
+            self._count_kept()
+        return not known
+
+    def _show(self, event: Show, _: float, __: float) -> bool:
+        known = event.player in self._hidden
+        self._hidden.discard(event.player)
+        self._live.shelve(event.player, shelved=False)
+        return known
+
+    def _ban(self, event: Ban, _: float, __: float) -> bool:
+        known = event.player in self._banned
+        _remember(self._banned, event.player, "banned")
+        return self._take(event.player, banned=True) or not known
+
+    def _unban(self, event: Unban, _: float, __: float) -> bool:
+        known = event.player in self._banned
+        self._banned.discard(event.player)
+        return known
+
+    def _undo(self, _: Undo, __: float, capacity: float) -> bool:
+        if not self._removals:
+            raise NothingToUndo("nobody was removed in this round")
+        removal = self._removals[-1]
+        if removal.player in self._live.entries:
+            self._removals.pop()
+            raise NothingToUndo(f"{removal.player!a} is on the board again")
+        if len(self) >= min(capacity - self._kept, self.rules.max_entries):
+            raise BoardFull("no room for the player that was removed")
+        self._removals.pop()
+        if removal.banned:
+            self._banned.discard(removal.player)
+        removal.entry.shelved = removal.player in self._hidden
+        self._live.put(removal.player, removal.entry)
+        if removal.shown is not None and self._curtain is not None and not removal.entry.shelved:
+            self._curtain.put(removal.player, removal.shown)
+            self._count_kept()
+        return True
+
+    # -- the clock ----------------------------------------------------------------------------------------------------
+
+    def settle(self, now: float) -> bool:
+        """Let happen what the clock has made due by ``now``, in order, each one version; whether anything did."""
+        before = self.version
+        while self.due <= now:
+            moment = self.due
+            self.version += 1
+            curtain = self._curtain
+            if self.round.due <= moment:
+                self.round = self.round.turned()
+            elif curtain is not None:
+                curtain.step_at += curtain.every
+                self._lift(1, self.version)
+            self._plan()
+        return self.version != before
+
+    def _plan(self) -> None:
+        step = math.inf if self._curtain is None else self._curtain.step_at
+        self.due = min(self.round.due, step)
+
+    def _count_kept(self) -> None:
+        past = sum(len(past.ranking.entries) for past in self._past)
+        self._kept = past + (0 if self._curtain is None else len(self._curtain.ranking.entries))
 
     # -- out ----------------------------------------------------------------------------------------------------------
 
+    @property
+    def frozen(self) -> bool:
+        """Whether everybody sees it as it was."""
+        return self._curtain is not None
+
+    @property
+    def veiled(self) -> int:
+        """Places at the top that are not shown yet."""
+        return 0 if self._curtain is None else self._curtain.ranking.veil
+
+    @property
+    def shown(self) -> tuple[int, int]:
+        """The version that everybody sees, and its entries."""
+        curtain = self._curtain
+        if curtain is None:
+            return self.version, self._live.total
+        return curtain.version, curtain.ranking.total
+
+    def playing(self, now: float) -> int:
+        """Entries that were active in the last minute."""
+        return self._presence.count(now)
+
     def score(self, player: str) -> float | None:
         """The player's present score, or None."""
-        entry = self._entries.get(player)
-        return None if entry is None else self._sign * entry.key
+        return self._live.score(player)
 
     def rank(self, player: str) -> int | None:
-        """The player's rank by the namespace's tie rule, or None."""
-        entry = self._entries.get(player)
-        if entry is None:
-            return None
-        return self._rank(entry.key, self._position(player, entry))
+        """The player's present rank by the namespace's tie rule, or None."""
+        return self._live.rank(player)
+
+    def keeps(self, round: int | None) -> bool:
+        """Whether it can be viewed in a round: the present one (None), or one that is kept."""
+        number = self.round.number
+        return round in (None, number) or any(past.number == round for past in self._past)
 
     def view(self, view: View) -> Window:
-        """The board through a view."""
-        return Window(
-            rows=self.top(view.top, view.offset) if view.top else None,
-            around=None if view.around is None else self.around(view.around, view.radius),
-            of=None if view.of is None else self.of(view.of),
-        )
+        """The board through a view of a round that it `keeps`."""
+        if view.round is not None and view.round != self.round.number:
+            past = next(past for past in self._past if past.number == view.round)
+            return past.ranking.window(view, past.version)
+        if self._curtain is None or view.live:
+            return self._live.window(view, self.version)
+        return self._curtain.ranking.window(view, self._curtain.version)
 
-    def top(self, count: int, offset: int = 0) -> list[Row]:
-        """``count`` rows from the ``offset``-th on."""
-        return self._rows(offset, offset + count)
-
-    def around(self, player: str, radius: int) -> list[Row]:
-        """The player's row and up to ``radius`` on both sides; empty if the player has none."""
-        entry = self._entries.get(player)
-        if entry is None:
-            return []
-        index = self._position(player, entry) - 1
-        return self._rows(max(0, index - radius), index + radius + 1, percentile=True)
-
-    def of(self, players: Sequence[str]) -> list[Row]:
-        """The rows of those players that have one."""
-        places = sorted(
-            (entry.key, entry.seq, player)
-            for player in players
-            if (entry := self._entries.get(player)) is not None
-        )
-        return [
-            self._row(place, position, self._rank(place[0], position), percentile=True)
-            for place in places
-            for position in (self._order.bisect_left(place) + 1,)
-        ]
-
-    def _rows(self, start: int, stop: int, *, percentile: bool = False) -> list[Row]:
-        rows: list[Row] = []
-        key, rank = math.nan, 0
-        for position, place in enumerate(self._order.islice(start, stop), start + 1):
-            if place[0] != key:
-                # Within a tie the rank stays; only the first row of a window may begin inside one.
-                key = place[0]
-                rank = position if rows else self._rank(key, position)
-            elif self.rules.ties == "ordinal":
-                rank = position
-            rows.append(self._row(place, position, rank, percentile=percentile))
-        return rows
-
-    def _row(self, place: _Place, position: int, rank: int, *, percentile: bool) -> Row:
-        key, _, player = place
-        entry = self._entries[player]
-        return Row(
-            rank=rank,
-            position=position,
-            player=player,
-            name=entry.name,
-            score=number(self._sign * key),
-            meta=None if entry.meta is None else msgspec.Raw(entry.meta.encode()),
-            percentile=self._percentile(key) if percentile else None,
-        )
-
-    def _position(self, player: str, entry: _Entry) -> int:
-        return self._order.bisect_left((entry.key, entry.seq, player)) + 1
-
-    def _rank(self, key: float, position: int) -> int:
-        if self.rules.ties == "ordinal":
-            return position
-        return self._order.bisect_left((key,)) + 1  # a shorter tuple stands before its extensions
-
-    def _percentile(self, key: float) -> float:
-        total = len(self._order)
-        worse = total - self._order.bisect_left((key, math.inf))
-        return (
-            worse * 10_000 // total
-        ) / 10_000  # rounded down: nobody is better than all, himself included
+    def people(self, prefix: str, limit: int) -> list[Person]:
+        """Players whose name or id begins like ``prefix``, whatever its case: of the first `SEARCHED` entries in the
+        order in which they came, at most ``limit``; those who are banned come last."""
+        prefix = prefix.casefold()
+        found: list[Person] = []
+        for player, entry in itertools.islice(self._live.entries.items(), SEARCHED):
+            if len(found) == limit:
+                return found
+            if _begins(prefix, player) or _begins(prefix, entry.name or ""):
+                row = self._live.row(player)
+                found.append(Person(player=player, name=entry.name, row=row, hidden=entry.shelved))
+        banned = sorted(player for player in self._banned if _begins(prefix, player))
+        found += [Person(player=player, name=None, row=None, banned=True) for player in banned]
+        return found[:limit]
 
     def _check(self) -> None:
-        """Assert that order and entries tell the same; for tests."""
-        self._order._check()  # type: ignore[attr-defined]
-        assert len(self._order) == len(self._entries) <= self.rules.max_entries
-        assert list(self._order) == sorted(
-            (entry.key, entry.seq, player) for player, entry in self._entries.items()
-        )
-        seqs = [entry.seq for entry in self._entries.values()]
-        assert len(set(seqs)) == len(seqs)
-        assert max(seqs, default=0) <= self._seq
-        assert all(abs(entry.key) <= MAX_SCORE for entry in self._entries.values())
+        """Assert that its parts agree; for tests."""
+        self._live.check()
+        assert len(self) <= self.rules.max_entries
+        assert max((entry.seq for entry in self._live.entries.values()), default=0) <= self._seq
+        for player, entry in self._live.entries.items():
+            assert entry.shelved == (player in self._hidden)
+        assert not self._banned & self._live.entries.keys()
+        kept = self._kept
+        self._count_kept()
+        assert self._kept == kept
+        assert self.shown[0] <= self.version
+        if self._curtain is not None:
+            self._curtain.ranking.check()
+            assert not self._hidden & self._curtain.ranking.entries.keys()
+            assert 0 <= self.veiled <= self._curtain.ranking.total
         self._retries._check()
 
 
-def number(score: float) -> int | float:
-    """A score as it is printed: integral ones as integers, -0 as 0.
+_CONTROLS: dict[type[Control], Callable[..., bool]] = {
+    Open: Board._open,
+    Close: Board._close,
+    Clear: Board._clear,
+    Freeze: Board._freeze,
+    Unfreeze: Board._unfreeze,
+    Reveal: Board._reveal,
+    Props: Board._set_props,
+    Hide: Board._hide,
+    Show: Board._show,
+    Ban: Board._ban,
+    Unban: Board._unban,
+    Undo: Board._undo,
+}
 
-    >>> number(120.0), number(-0.0), number(0.5)
-    (120, 0, 0.5)
-    """
-    return int(score) if score.is_integer() else score
+
+def _remember(people: set[str], player: str, what: str) -> None:
+    if player not in people and len(people) >= PEOPLE:
+        raise LimitExceeded(f"{PEOPLE} players are {what} here, and no more may be")
+    people.add(player)
+
+
+def _begins(prefix: str, text: str) -> bool:
+    return text.casefold().startswith(prefix)
+
+
+def _why_closed(round: Round, now: float) -> str:
+    if round.starts_at is not None:
+        return f"round {round.number} begins in {math.ceil(round.starts_at - now)} s"
+    return f"round {round.number} takes no scores: it is closed"

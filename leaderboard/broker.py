@@ -17,20 +17,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
-import msgspec
+from msgspec import UNSET
 
 from leaderboard import channels, messages
-from leaderboard.board import View
+from leaderboard.board import NO_PROPS, Person
 from leaderboard.engines import Batch, Engine, Outcome, Reading, Running
 from leaderboard.errors import LimitExceeded, Refusal, Unauthorized
 from leaderboard.frames import Spliced
 from leaderboard.hub import Body, Group, Hub, Outlet, Peer, Room, Subscription
 from leaderboard.metrics import Metrics
+from leaderboard.ranking import View
+from leaderboard.rounds import Round
 from leaderboard.settings import Namespace
 
 log = logging.getLogger(__name__)
@@ -52,7 +55,6 @@ UNDER_WAY = 16 * 1024**2
 Pass = Generator[None, None, None]
 Lane = deque[Pass]
 T = TypeVar("T")
-_NO_PROPS = msgspec.Raw(b"{}")
 
 
 class Broker:
@@ -71,6 +73,7 @@ class Broker:
         self._passes: Lane = deque()
         self._relays: Lane = deque()
         self._under_way = 0
+        self._alarms: dict[str, asyncio.TimerHandle] = {}
         self._held: dict[Outlet, None] | None = None
         self._working = False
         self._longest_pass = 0.0
@@ -148,9 +151,15 @@ class Broker:
 
     def render(self, reading: Reading) -> str:
         """The JSON text of a snapshot of what was read, through the first of its views."""
-        room = self.hub.rooms.get(reading.channel)
-        moment = _moment(reading.now, room)
+        watching = self.watching(reading.channel)
+        moment = _moment(reading.now, reading.round, reading.playing, watching)
         return messages.snapshot(next(_bodies(reading))[1].text, messages.live(moment))
+
+    async def people(self, channel: str, prefix: str, limit: int) -> list[Person]:
+        """Players of a board whose name or id begins so, as a host sees them."""
+        answer: asyncio.Future[list[Person]] = self._loop.create_future()
+        self._engine.people(channel, prefix, limit, partial(_settle, answer))
+        return await answer
 
     async def boards(self, pattern: str, after: str = "", limit: int = 100) -> list[Running]:
         """Running boards that a credential pattern covers, by path, from behind ``after`` on."""
@@ -232,6 +241,21 @@ class Broker:
             room.mark(self._loop.time(), wild)
             room.marked = self.hub.generation
             self._plan(room)
+
+    def _set_alarm(self, channel: str, when: float) -> None:
+        """Look at a board again when the clock changes it. A wake-up, no more: who looks first settles it."""
+        alarm = self._alarms.get(channel)
+        if alarm is not None:
+            if alarm.when() == when:
+                return
+            alarm.cancel()
+            del self._alarms[channel]
+        if when != math.inf:
+            self._alarms[channel] = self._loop.call_at(when, self._rouse, channel)
+
+    def _rouse(self, channel: str) -> None:
+        del self._alarms[channel]
+        self._changed(channel)
 
     def _plan(self, room: Room) -> None:
         """See to it that the room is looked at when the first of it is due."""
@@ -334,6 +358,8 @@ class Broker:
         def encoded(reading: Reading) -> None:
             room.clock = reading.now - self._loop.time()
             room.floor = (reading.epoch, reading.version)
+            room.round, room.playing = reading.round, reading.playing
+            self._set_alarm(room.channel, reading.due - room.clock)
             bodies = dict(_bodies(reading))
             if room.revision == revision:
                 room.bodies.update(
@@ -348,6 +374,10 @@ class Broker:
             return False
         return True
 
+    def _live(self, room: Room) -> str:
+        now = self._loop.time() + room.clock
+        return messages.live(_moment(now, room.round, room.playing, room.watching))
+
     def _fan_out(
         self, room: Room, groups: list[Group], bodies: Mapping[View, Body], began: float
     ) -> Pass:
@@ -355,11 +385,10 @@ class Broker:
         try:
             # Where more boards are due, frames are held, so that a connection gets all of them in one write.
             held = self._hold() if self._reads or len(self._passes) > 1 else None
-            live = messages.live(_moment(self._loop.time() + room.clock, room))
-            watching = room.watching
+            live, watching = self._live(room), room.watching
             for group in groups:
                 body = bodies[group.view]
-                stamp = (room.channel, body.epoch, body.version, watching)
+                stamp = (room.channel, body.epoch, body.version, body.state, watching)
                 end = messages.shared(body.text, live)
                 mine = group.begin(body.epoch, stamp)
                 if mine is not None:
@@ -431,9 +460,8 @@ class Broker:
 
         def show(bodies: Mapping[View, Body]) -> None:
             body = bodies[view]
-            live = messages.live(_moment(self._loop.time() + room.clock, room))
-            stamp = (channel, body.epoch, body.version, room.watching)
-            shared = messages.shared(body.text, live)
+            stamp = (channel, body.epoch, body.version, body.state, room.watching)
+            shared = messages.shared(body.text, self._live(room))
             sent = subscription.deliver(channel, body.epoch, stamp, shared)
             self._count_sent(channel, int(sent > 0), sent)
             if not known:
@@ -468,8 +496,8 @@ class Broker:
 
     # -- relay --------------------------------------------------------------------------------------------------------
 
-    def _relayed(self, channel: str, events: Sequence[str]) -> None:
-        subscriptions = self.hub.raw(channel)
+    def _relayed(self, channel: str, events: Sequence[str], private: bool) -> None:
+        subscriptions = self.hub.raw(channel, hosts=private)
         if subscriptions:
             ends = [messages.shared_event(event) for event in events]
             # What a relay that waits keeps: the events, and who is to have them.
@@ -528,16 +556,30 @@ def _run(job: Callable[[], None]) -> None:
 
 def _bodies(reading: Reading) -> Iterator[tuple[View, Body]]:
     """What was read, encoded once per view."""
-    round = messages.Round(reading.round, "open", frozen=False, props=_NO_PROPS)
+    number, state, props = reading.round.number, reading.round.state, reading.props
+    present = messages.Round(number, state, reading.frozen, props, reading.veiled)
     for view, window in reading.windows.items():
-        text = messages.body(
-            reading.channel, reading.epoch, reading.version, round, reading.total, window
-        )
-        yield view, Body(reading.epoch, reading.version, text)
+        round = present
+        if view.round is not None and view.round != number:
+            round = messages.Round(view.round, "closed", False, NO_PROPS)
+        text = messages.body(reading.channel, reading.epoch, round, window)
+        shown = (reading.round, reading.frozen, reading.veiled, bytes(props))
+        yield view, Body(reading.epoch, window.version, shown, text)
 
 
-def _moment(now: float, room: Room | None) -> messages.Live:
-    return messages.Live(time=int(now * 1000), watching=0 if room is None else room.watching)
+def _moment(now: float, round: Round, playing: int, watching: int) -> messages.Live:
+    return messages.Live(
+        int(now * 1000),
+        watching,
+        playing,
+        UNSET if round.starts_at is None else _until(round.starts_at, now),
+        UNSET if round.ends_at is None else _until(round.ends_at, now),
+    )
+
+
+def _until(moment: float, now: float) -> int:
+    """Whole milliseconds, rounded up: a round that goes on is never shown as over."""
+    return max(0, math.ceil((moment - now) * 1000))
 
 
 def _behind() -> Refusal:

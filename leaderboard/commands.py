@@ -18,12 +18,12 @@ from rich.console import Console
 from rich.markup import escape
 
 from leaderboard import figures, terminal
-from leaderboard.board import number
 from leaderboard.client import CannotConnect, Client, ClientError, Refused, State, connect
 from leaderboard.crowd import Mode
 from leaderboard.errors import Unauthorized
 from leaderboard.link import endpoint
 from leaderboard.messages import MAX_EVENTS
+from leaderboard.ranking import number
 from leaderboard.settings import MAX_RADIUS, MAX_TOP, Namespace, Settings
 from leaderboard.simulate import BATCH, Plan, Simulation
 

@@ -164,3 +164,38 @@ class BoardFull(Refusal):
 
     error_type = "BoardFull"
     status = 409
+
+
+class RoundClosed(Refusal):
+    """A score for a board that takes none now: its round has not begun, or is over."""
+
+    error_type = "RoundClosed"
+    status = 409
+
+
+class Banned(Refusal):
+    """A score of a player whom the host has taken off the board."""
+
+    error_type = "Banned"
+    status = 403
+
+
+class Frozen(Refusal):
+    """A control that cannot be while the board is frozen."""
+
+    error_type = "Frozen"
+    status = 409
+
+
+class NotFrozen(Refusal):
+    """A control that needs a frozen board."""
+
+    error_type = "NotFrozen"
+    status = 409
+
+
+class NothingToUndo(Refusal):
+    """There is no removal to take back, or the player is on the board again."""
+
+    error_type = "NothingToUndo"
+    status = 409

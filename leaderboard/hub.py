@@ -16,10 +16,11 @@ from typing import Protocol, TypeVar
 from msgspec import Struct
 
 from leaderboard import channels
-from leaderboard.board import View
 from leaderboard.errors import LimitExceeded
 from leaderboard.frames import Spliced
 from leaderboard.messages import data_prefix, escape, own, snapshot_prefix
+from leaderboard.ranking import View
+from leaderboard.rounds import Round
 from leaderboard.settings import Namespace
 
 MAX_PERSONAL = 1000
@@ -66,8 +67,9 @@ class Peer(Protocol):
 class Subscription:
     """One ``subscribe``: what it shows, and what it has shown.
 
-    ``view`` is None for events as they come. What was shown last is noted here only for those who are served singly
-    (see `Group`): ``stamp`` tells that snapshot from others, ``epoch`` is the last life of the board that was seen.
+    ``view`` is None for events as they come; a ``host`` gets those too that are kept from others. What was shown last
+    is noted here only for those who are served singly (see `Group`): ``stamp`` tells that snapshot from others, and
+    ``epoch`` is the last life of the board that was seen.
     """
 
     __slots__ = (
@@ -78,6 +80,7 @@ class Subscription:
         "epochs",
         "every",
         "group",
+        "host",
         "id",
         "left",
         "open",
@@ -97,6 +100,8 @@ class Subscription:
         view: View | None,
         every: int = 1,
         since: str = "",
+        *,
+        host: bool = False,
     ) -> None:
         self.peer = peer
         self.door = peer.door
@@ -104,6 +109,7 @@ class Subscription:
         self.channel = channel
         self.view = view
         self.every = every
+        self.host = host
         self.prefix = snapshot_prefix(id) if view is not None else data_prefix(id)
         self.room: Room | None = None
         self.group: Group | None = None
@@ -212,6 +218,8 @@ class Body(Struct, frozen=True):
 
     epoch: str
     version: int
+    state: object
+    """All else that tells what it shows from what another of this version does."""
     text: str
 
 
@@ -277,8 +285,10 @@ class Room:
         "passing",
         "personal",
         "planned",
+        "playing",
         "presence",
         "revision",
+        "round",
         "rules",
         "wild",
     )
@@ -299,6 +309,9 @@ class Room:
         """Counts the changes heard of, so that an answer to an older question is not kept."""
         self.clock = 0.0
         """The engine's clock minus the loop's."""
+        self.round = Round()
+        self.playing = 0
+        """As of the last reading, and so is the round."""
         self.presence = Track()
         self.marked = -1
         """The hub's generation for which all that is shown of the board was marked as due, since the last pass."""
@@ -452,12 +465,12 @@ class Hub:
             for every in paces:
                 yield from shelf.get(every, ())
 
-    def raw(self, channel: str) -> list[Subscription]:
-        """Those who want a channel's events as they come."""
+    def raw(self, channel: str, *, hosts: bool = False) -> list[Subscription]:
+        """Those who want a channel's events as they come; of them only the hosts, if so asked."""
         found = list(self._raw.get(channel, ()))
         for pattern in channels.wildcards_over(channel):
             found += self._raw.get(pattern, ())
-        return found
+        return [subscription for subscription in found if subscription.host] if hosts else found
 
 
 def _take_from(

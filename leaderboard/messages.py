@@ -11,13 +11,12 @@ from __future__ import annotations
 import itertools
 import re
 import uuid
-from collections.abc import Iterable, Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Iterable, Sequence
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from leaderboard.board import Event, Remove, Row, Score, View, Window
 from leaderboard.errors import (
     BadRequest,
     InvalidEvent,
@@ -26,19 +25,33 @@ from leaderboard.errors import (
     ScoreOutOfRange,
     UnsupportedOperation,
 )
+from leaderboard.events import (
+    MAX_PLAYER,
+    Ban,
+    Event,
+    Hide,
+    PlayerId,
+    Props,
+    Remove,
+    Score,
+    Show,
+    Staging,
+    Unban,
+)
 from leaderboard.names import MAX_NAME, clean_name, is_printable_id
+from leaderboard.ranking import Row, View, Window
+from leaderboard.rounds import State
 from leaderboard.settings import MAX_OF, MAX_RADIUS, MAX_SCORE, MAX_TOP
 
 MAX_EVENTS = 5
 MAX_EVENT_BYTES = 240 * 1024
 """AppSync says 240 KB; read as KiB of UTF-8, which takes all that either reading takes."""
 MAX_META_BYTES = 1024
-MAX_PLAYER = 128
+MAX_PROPS_BYTES = 4096
 MAX_N = 2**53 - 1
 MAX_REASON = 200
 
 _ID = re.compile(r"[a-zA-Z0-9\-_+]{1,128}").fullmatch
-PlayerId = Annotated[str, Meta(min_length=1, max_length=MAX_PLAYER)]
 
 
 # -- in: frames --------------------------------------------------------------------------------------------------------
@@ -52,6 +65,7 @@ class ViewSpec(Struct, frozen=True, forbid_unknown_fields=True):
     radius: Annotated[int, Meta(ge=0, le=MAX_RADIUS)] = 2
     of: Annotated[list[PlayerId], Meta(min_length=1, max_length=MAX_OF)] | None = None
     every: Literal[1, 2, 5, 10] = 1
+    live: bool = False
     since: Annotated[str, Meta(max_length=64)] | None = None
 
     def view(self, default_top: int) -> View:
@@ -63,6 +77,7 @@ class ViewSpec(Struct, frozen=True, forbid_unknown_fields=True):
             around=self.around,
             radius=2 if self.around is None else self.radius,
             of=of,
+            live=self.live,
         )
 
 
@@ -218,6 +233,11 @@ class _BoardEvent(Struct):
 
 
 _board_event = msgspec.json.Decoder(_BoardEvent)
+_staging = msgspec.json.Decoder(Staging)
+_STAGING = frozenset(kind.__struct_config__.tag for kind in get_args(Staging))
+_OF_A_PLAYER: dict[str, Callable[[str], Event]] = {
+    str(kind.__struct_config__.tag): kind for kind in (Remove, Hide, Show, Ban, Unban)
+}
 
 
 def decode_board_event(text: str) -> Event:
@@ -226,6 +246,10 @@ def decode_board_event(text: str) -> Event:
         event = _board_event.decode(text)
     except (ValueError, RecursionError) as error:
         raise InvalidEvent(_reason(error)) from None
+    if event.op in _STAGING:
+        return _decode_staging(text)
+    if event.op != "score" and event.op not in _OF_A_PLAYER:
+        raise InvalidEvent(f"op {event.op[:40]!a} is not one that a board knows")
     player = event.player if event.player is not None else event.id
     if not player:
         raise InvalidEvent("player is missing or empty")
@@ -233,10 +257,8 @@ def decode_board_event(text: str) -> Event:
         raise InvalidEvent(f"player has more than {MAX_PLAYER} characters")
     if not player.isprintable() and not is_printable_id(player):
         raise InvalidEvent("player has a control character")
-    if event.op == "remove":
-        return Remove(player)
     if event.op != "score":
-        raise InvalidEvent(f"op {event.op[:40]!a} is not one that a board knows")
+        return _OF_A_PLAYER[event.op](player)
     if event.score is UNSET:
         raise InvalidEvent("score is missing")
     if not -MAX_SCORE <= event.score <= MAX_SCORE:
@@ -245,11 +267,21 @@ def decode_board_event(text: str) -> Event:
         player,
         event.score,
         None if event.name is None else _name(event.name),
-        None if event.meta is None else _meta(event.meta),
+        None if event.meta is None else _canonical(event.meta, "meta", MAX_META_BYTES),
         event.by,
         event.n,
         event.round,
     )
+
+
+def _decode_staging(text: str) -> Staging:
+    try:
+        event: Staging = _staging.decode(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidEvent(_reason(error)) from None
+    if isinstance(event, Props):
+        _canonical(event.props, "props", MAX_PROPS_BYTES)
+    return event
 
 
 def _name(text: str) -> str:
@@ -260,15 +292,13 @@ def _name(text: str) -> str:
     return name
 
 
-def _meta(members: dict[str, Any]) -> str:
+def _canonical(members: dict[str, Any], what: str, limit: int) -> str:
     try:
         text = msgspec.json.encode(members, order="sorted")
     except RecursionError:
-        raise InvalidEvent("meta is nested too deeply") from None
-    if len(text) > MAX_META_BYTES:
-        raise InvalidEvent(
-            f"meta has {len(text)} bytes of canonical JSON, {MAX_META_BYTES} at most"
-        )
+        raise InvalidEvent(f"{what} is nested too deeply") from None
+    if len(text) > limit:
+        raise InvalidEvent(f"{what} has {len(text)} bytes of canonical JSON, {limit} at most")
     return text.decode()
 
 
@@ -383,13 +413,14 @@ def errors(refusals: Iterable[Refusal]) -> list[dict[str, str]]:
 # -- out: events and snapshots -----------------------------------------------------------------------------------------
 
 
-class Round(Struct, frozen=True):
-    """The round member of a snapshot."""
+class Round(Struct, frozen=True, omit_defaults=True):
+    """The round member of a snapshot. While a frozen board is revealed, so many places are still ``hidden``."""
 
     number: int
-    state: str
+    state: State
     frozen: bool
     props: msgspec.Raw
+    hidden: int = 0
 
 
 class _Body(Struct):
@@ -414,6 +445,9 @@ class Snapshot(Struct):
     total: int
     time: int
     watching: int
+    playing: int
+    starts_in_ms: int | UnsetType = UNSET
+    ends_in_ms: int | UnsetType = UNSET
     rows: list[Row] | UnsetType = UNSET
     around: list[Row] | UnsetType = UNSET
     of: list[Row] | UnsetType = UNSET
@@ -422,21 +456,25 @@ class Snapshot(Struct):
 
 
 class Live(Struct):
-    """What a snapshot says of the moment at which it was sent: milliseconds since 1970, and who watches."""
+    """What a snapshot says of the moment at which it was sent: milliseconds since 1970, who watches and plays, and how
+    long it is until the round begins and ends."""
 
     time: int
     watching: int
+    playing: int
+    starts_in_ms: int | UnsetType = UNSET
+    ends_in_ms: int | UnsetType = UNSET
 
 
-def body(channel: str, epoch: str, version: int, round: Round, total: int, window: Window) -> str:
+def body(channel: str, epoch: str, round: Round, window: Window) -> str:
     """The members of a snapshot that are the same for all who share a view: JSON without the braces."""
     return _members(
         _Body(
             channel,
             epoch,
-            version,
+            window.version,
             round,
-            total,
+            window.total,
             UNSET if window.rows is None else window.rows,
             UNSET if window.around is None else window.around,
             UNSET if window.of is None else window.of,

@@ -28,7 +28,7 @@ class Placed(Protocol):
 class Movement:
     """The places seen lately. Times are seconds of any clock that never steps.
 
-    >>> from leaderboard.board import Row
+    >>> from leaderboard.ranking import Row
     >>> ann, bob = (Row(rank=n, position=n, player=p, score=0) for n, p in ((1, "ann"), (2, "bob")))
     >>> movement = Movement()
     >>> movement.note(0.0, [ann, bob])

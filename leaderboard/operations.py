@@ -12,13 +12,15 @@ from operator import attrgetter
 from msgspec import Struct
 
 from leaderboard import channels, messages
-from leaderboard.auth import Authenticator, Grant, may_remove
-from leaderboard.board import Applied, Event, Remove, number
+from leaderboard.auth import Authenticator, Grant, Role, may_control
+from leaderboard.board import Applied
 from leaderboard.broker import Broker
 from leaderboard.engines import Batch, Outcome
 from leaderboard.errors import Refusal
+from leaderboard.events import Event, Score
 from leaderboard.messages import Accepted, Failed, Published, Result
 from leaderboard.metrics import Counter
+from leaderboard.ranking import number
 from leaderboard.settings import Namespace
 
 Credentials = Mapping[str, str] | None
@@ -95,8 +97,8 @@ class Operations:
         for index, text in enumerate(texts):
             try:
                 event = messages.decode_board_event(text)
-                if event.__class__ is Remove:
-                    may_remove(target.grant)
+                if event.__class__ is not Score:
+                    may_control(target.grant)
                 events.append(event)
             except Refusal as refusal:
                 failed.append(messages.failed(index, refusal))
@@ -116,7 +118,7 @@ class Operations:
                     else:
                         failed.append(messages.failed(index, event))
                 published = self._published(target, successful, failed)
-                if results:
+                if results and (not outcome.frozen or target.grant.role >= Role.HOST):
                     published.results = _results(len(texts), sent, outcome)
                 done(published)
             else:

@@ -19,11 +19,11 @@ from msgspec import Struct
 
 from leaderboard import channels, templating
 from leaderboard.auth import Authenticator
-from leaderboard.board import Row, View, Window
 from leaderboard.broker import Broker
 from leaderboard.engines import Running
 from leaderboard.errors import BadRequest, Refusal, ResourceNotFound, Unauthorized
-from leaderboard.messages import MAX_PLAYER
+from leaderboard.events import MAX_PLAYER
+from leaderboard.ranking import Row, View, Window
 from leaderboard.settings import MAX_TOP, Namespace, Settings
 
 BOARDS_PER_PAGE: Final = 24
@@ -153,6 +153,7 @@ async def board(request: Request, channel: str) -> HTMLResponse:
         top=top,
         around=around,
         reading=reading,
+        window=reading.windows[view],
         rows=lines(reading.windows[view]),
         watching=broker.watching(path),
         **known,

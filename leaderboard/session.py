@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from leaderboard import channels, messages
+from leaderboard.auth import Role
 from leaderboard.errors import (
     BadRequest,
     Close,
@@ -22,6 +23,7 @@ from leaderboard.errors import (
     LimitExceeded,
     MaxSubscriptionsReached,
     Refusal,
+    Unauthorized,
     UnknownOperation,
     UnsupportedOperation,
 )
@@ -29,7 +31,7 @@ from leaderboard.hub import Outlet, Subscription
 from leaderboard.limits import Rate
 from leaderboard.messages import ConnectionInit, Malformed, Message, Publish, Subscribe, Unsubscribe
 from leaderboard.operations import Operations, Target
-from leaderboard.settings import Limits, Namespace
+from leaderboard.settings import Limits
 
 log = logging.getLogger(__name__)
 
@@ -212,26 +214,30 @@ class Session:
         ceiling = self._limits.subscriptions_per_connection
         if len(self._subscriptions) >= ceiling:
             raise MaxSubscriptionsReached(f"{ceiling} subscriptions per connection, no more")
-        subscription = self._subscription(message, target.path, target.rules)
+        subscription = self._subscription(message, target)
         self._broker.subscribe(subscription)
         self._subscriptions[message.id] = subscription
         self._count("Subscribe", "Success", target.path)
         self.door.send_text(messages.success("subscribe", message.id))
         self._broker.greet(subscription)
 
-    def _subscription(self, message: Subscribe, path: str, rules: Namespace) -> Subscription:
-        spec = message.view
+    def _subscription(self, message: Subscribe, target: Target) -> Subscription:
+        spec, path, rules = message.view, target.path, target.rules
+        host = target.grant.role >= Role.HOST
         if rules.kind == "relay":
             if spec not in (None, "events"):
                 raise BadRequest("A relay channel has events, not a ranking to view")
-            return Subscription(self, message.id, path, None)
+            return Subscription(self, message.id, path, None, host=host)
         if spec == "events":
             if not rules.events:
-                raise BadRequest(f"Namespace {channels.namespace(path)!r} does not show raw events")
-            return Subscription(self, message.id, path, None)
+                raise BadRequest(f"Namespace {target.namespace!r} does not show raw events")
+            return Subscription(self, message.id, path, None, host=host)
         spec = spec or messages.ViewSpec()
+        if spec.live and not host:
+            raise Unauthorized("Only a host sees behind a frozen board.")
         since = (spec.since or "").partition(".")[0]
-        return Subscription(self, message.id, path, spec.view(rules.top), spec.every, since)
+        view = spec.view(rules.top)
+        return Subscription(self, message.id, path, view, spec.every, since, host=host)
 
     def _unsubscribe(self, message: Unsubscribe) -> None:
         subscription = self._subscriptions.pop(message.id, None)

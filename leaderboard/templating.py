@@ -14,7 +14,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from leaderboard.assets import TEMPLATES
-from leaderboard.board import Row
+from leaderboard.ranking import Row
 
 HUES: Final = 8
 """Colours of faces: `hue` in static/js/board.js counts the same."""

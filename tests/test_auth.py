@@ -21,7 +21,7 @@ from leaderboard.auth import (
     Grant,
     Role,
     credentials_of_upgrade,
-    may_remove,
+    may_control,
     new_api_key,
 )
 from leaderboard.errors import BadRequest, NotAllowed, Refusal, Unauthorized
@@ -174,7 +174,7 @@ def test_what_each_role_may_do(role: RoleName, publishes: bool, removes: bool) -
     assert allowed(auth.may_subscribe, holder, "/game/a", RULES)
     assert allowed(auth.may_publish, holder, "/game/a", RULES) is publishes
     with contextlib.nullcontext() if removes else pytest.raises(NotAllowed):
-        may_remove(holder)
+        may_control(holder)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from leaderboard.messages import MAX_PLAYER
+from leaderboard.events import MAX_PLAYER
 from tests.appsync import error_types, players
 from tests.conftest import ADMIN, HOST, SCOREKEEPER, VIEWER, Server, running
 
@@ -713,7 +713,7 @@ async def test_the_openapi_document_describes_publishing_and_reading(shared: Ser
     assert "/api/boards" in paths
     read = paths["/api/boards/{channel}"]["get"]
     names = {parameter["name"] for parameter in read["parameters"]}
-    assert names == {"channel", "top", "offset", "around", "radius"}
+    assert names == {"channel", "top", "offset", "around", "radius", "round", "live"}
     assert {"200", "304", "4XX"} <= set(read["responses"])
     assert not any(path.startswith(("/l", "/ui")) for path in paths), "pages are no interface"
 

@@ -10,13 +10,17 @@ it; answers for different boards may swap.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
-from leaderboard.board import Applied, Event, View, Window
+from leaderboard.board import NO_PROPS, Applied, Person
 from leaderboard.errors import Refusal
+from leaderboard.events import Event
+from leaderboard.ranking import View, Window
+from leaderboard.rounds import Round
 from leaderboard.settings import Limits, Namespace
 
 
@@ -35,30 +39,41 @@ class Batch(Struct, frozen=True, gc=False):
 
 
 class Outcome(Struct, frozen=True, gc=False):
-    """What became of a batch: per event, in order, what it did or why not; and where the board stands."""
+    """What became of a batch: per event, in order, what it did or why not; and where the board stands.
+
+    While it is ``frozen`` a host alone may know where an event left its player.
+    """
 
     events: Sequence[Applied | Refusal]
     version: int
+    frozen: bool = False
     ranks: Sequence[int | None] = ()
 
 
 class Reading(Struct, frozen=True, kw_only=True):
     """A board through several views at one (epoch, version, now). An absent board has epoch "" and version 0.
 
-    ``now`` is the engine's clock in seconds since 1970.
+    Times are seconds since 1970 on the engine's clock: ``now``, and ``due``, when the clock changes the board next.
+    ``windows`` lacks a view of a past round that is not kept. ``props`` is the JSON that everybody may see. While the
+    board is revealed, ``veiled`` places at the top are not shown yet; ``playing`` counts who was active in the last
+    minute.
     """
 
     channel: str
     epoch: str
     version: int
     now: float
-    total: int
     windows: Mapping[View, Window]
-    round: int = 1
+    round: Round = Round()
+    frozen: bool = False
+    veiled: int = 0
+    props: Raw = NO_PROPS
+    playing: int = 0
+    due: float = math.inf
 
 
 class Running(Struct, frozen=True, kw_only=True):
-    """A board that lives, without its rows."""
+    """A board that lives, without its rows: the version and the entries that everybody sees."""
 
     channel: str
     epoch: str
@@ -71,8 +86,9 @@ class Engine(ABC):
 
     changed: Callable[[str], None]
     """The board of a channel is not what it was. May come often; the receiver conflates."""
-    relayed: Callable[[str, Sequence[str]], None]
-    """Events to deliver as they came, on a relay channel or to those who watch a board's raw events."""
+    relayed: Callable[[str, Sequence[str], bool], None]
+    """Events to deliver as they came, on a relay channel or to those who watch a board's raw events; if true, only to
+    hosts."""
 
     @abstractmethod
     async def start(self) -> None:
@@ -103,6 +119,13 @@ class Engine(ABC):
         self, channel: str, events: Sequence[str], done: Callable[[Refusal | None], None]
     ) -> None:
         """Deliver events to all subscribers of a channel, in one order for all."""
+
+    @abstractmethod
+    def people(
+        self, channel: str, prefix: str, limit: int, done: Callable[[list[Person]], None]
+    ) -> None:
+        """Players whose name or id begins like ``prefix``, whatever its case, in the order in which they came to the
+        board; of its first 10,000 entries, at most ``limit``. Those who are banned come last."""
 
     @abstractmethod
     def find(

@@ -7,19 +7,22 @@ system's clock neither ends a board nor moves a deadline.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import math
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any
 
 from sortedcontainers import SortedDict
 
 from leaderboard import channels
-from leaderboard.board import Applied, Board, View
+from leaderboard.board import Applied, Board, Person
 from leaderboard.engines import Batch, Engine, Outcome, Reading, Running
 from leaderboard.errors import LimitExceeded, Refusal
+from leaderboard.ranking import View
 from leaderboard.settings import Limits, Namespace
 
 log = logging.getLogger(__name__)
@@ -42,6 +45,10 @@ class _Held:
         self.end = 0.0
         """The moment at which its time is over."""
 
+    def use(self, now: float) -> None:
+        """It lives on from now, and never ends before its round does."""
+        self.end = max(now + self.life, self.board.round.ends_at or 0.0)
+
 
 class MemoryEngine(Engine):
     """The embedded engine. ``clock`` (seconds since 1970) may be given by tests."""
@@ -57,7 +64,7 @@ class MemoryEngine(Engine):
         """No board ends before: so a sweep may be asked for by every publish that finds no room."""
         self._sweeper: asyncio.Task[None] | None = None
         self.changed: Callable[[str], None] = _ignore
-        self.relayed: Callable[[str, Sequence[str]], None] = _ignore
+        self.relayed: Callable[[str, Sequence[str], bool], None] = _ignore
 
     async def start(self) -> None:
         self._sweeper = asyncio.create_task(self._sweep(), name="memory engine's sweep")
@@ -94,27 +101,25 @@ class MemoryEngine(Engine):
             ]
         for outcome in outcomes:
             if isinstance(outcome, Applied) and not outcome.duplicate:
-                held.end = now + held.life
+                held.use(now)
                 break
         changed = board.version != version
         if changed:
-            size = len(board)
-            self._entries += size - held.size
-            held.size = size
+            self._count(held)
             if not version:
                 self._boards[channel] = held
                 self._first_end = min(self._first_end, held.end)
-        done(Outcome(outcomes, board.version, ranks))
+        done(Outcome(outcomes, board.version, board.frozen, ranks))
         if changed:
             self.changed(channel)
         if batch.texts:
-            texts = [
-                text
+            new = (
+                (text, outcome.private)
                 for text, outcome in zip(batch.texts, outcomes, strict=True)
-                if isinstance(outcome, Applied) and not outcome.duplicate
-            ]
-            if texts:
-                self.relayed(channel, texts)
+                if isinstance(outcome, Applied) and not outcome.duplicate and outcome.player
+            )
+            for private, texts in itertools.groupby(new, itemgetter(1)):
+                self.relayed(channel, [text for text, _ in texts], private)
 
     def read(
         self,
@@ -128,23 +133,38 @@ class MemoryEngine(Engine):
         held = self._alive(channel, now)
         # An absent board reads like an empty one that nobody has named yet.
         board = Board(rules, epoch="") if held is None else held.board
+        if held is not None and now >= board.due:
+            board.settle(now)
+            self._count(held)
+            self.changed(channel)
+        windows = {view: board.view(view) for view in views if board.keeps(view.round)}
         done(
             Reading(
                 channel=channel,
                 epoch=board.epoch,
                 version=board.version,
                 now=now,
-                total=len(board),
-                windows={view: board.view(view) for view in views},
+                windows=windows,
                 round=board.round,
+                frozen=board.frozen,
+                veiled=board.veiled,
+                props=board.public_props,
+                playing=board.playing(now),
+                due=board.due,
             )
         )
+
+    def people(
+        self, channel: str, prefix: str, limit: int, done: Callable[[list[Person]], None]
+    ) -> None:
+        held = self._alive(channel, self._clock())
+        done([] if held is None else held.board.people(prefix, limit))
 
     def relay(
         self, channel: str, events: Sequence[str], done: Callable[[Refusal | None], None]
     ) -> None:
         done(None)
-        self.relayed(channel, events)
+        self.relayed(channel, events, False)
 
     def find(
         self, pattern: str, after: str, limit: int, done: Callable[[list[Running]], None]
@@ -159,15 +179,9 @@ class MemoryEngine(Engine):
                 break
             held = self._boards[channel]
             if channel != after and channels.covers(pattern, channel) and now < held.end:
-                board = held.board
-                found.append(
-                    Running(
-                        channel=channel,
-                        epoch=board.epoch,
-                        version=board.version,
-                        total=len(board),
-                    )
-                )
+                version, total = held.board.shown
+                epoch = held.board.epoch
+                found.append(Running(channel=channel, epoch=epoch, version=version, total=total))
         done(found)
 
     def watch(self, channel: str, connections: int) -> None:
@@ -180,7 +194,7 @@ class MemoryEngine(Engine):
         held = self._alive(channel, now)
         if held is not None and watched != math.isinf(held.life):
             held.life = math.inf if watched else held.board.rules.idle_ttl
-            held.end = now + held.life
+            held.use(now)
             self._first_end = min(self._first_end, held.end)
 
     def sweep(self, now: float) -> None:
@@ -205,6 +219,12 @@ class MemoryEngine(Engine):
             self._end(channel)
             return None
         return held
+
+    def _count(self, held: _Held) -> None:
+        """The board may hold more or less than it did."""
+        size = held.board.size
+        self._entries += size - held.size
+        held.size = size
 
     def _end(self, channel: str) -> None:
         held: _Held = self._boards.pop(channel)

@@ -1,0 +1,183 @@
+"""How HTTP requests are read and answered: in the shape that AppSync's SDKs read, refusals included.
+
+Every refusal of ``/event`` and ``/api`` has ``errors``, and for amplify-js the header ``x-amzn-errortype`` and a
+top-level ``message`` (AppSync Events guide, "Publish via HTTP").
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, cast
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.requests import ClientDisconnect
+
+from leaderboard import messages
+from leaderboard.auth import Grant
+from leaderboard.errors import BadRequest, InternalFailure, Refusal, ResourceNotFound, Unauthorized
+from leaderboard.messages import Published
+from leaderboard.operations import Operations
+from leaderboard.settings import Namespace, Settings
+
+log = logging.getLogger(__name__)
+
+CREDENTIAL_HEADERS = ("x-api-key", "authorization")
+READ_HEADERS = {"cache-control": "no-cache", "vary": ", ".join(CREDENTIAL_HEADERS)}
+NOSNIFF = {"x-content-type-options": "nosniff"}
+
+
+class ApiRoute(APIRoute):
+    """A route whose refusals, and faults, have AppSync's shape."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """FastAPI's handler, counted, with errors worded."""
+        handle = super().get_route_handler()
+
+        async def counted(request: Request) -> Response:
+            metrics = request.app.state.operations.broker.metrics
+            metrics.count("Requests")
+            try:
+                return await handle(request)
+            except RequestValidationError as error:
+                refusal: Refusal = BadRequest(_parameter_fault(error))
+            except Refusal as raised:
+                refusal = raised
+            except Exception:
+                log.exception("%s %s failed", request.method, request.url.path)
+                refusal = InternalFailure()
+            metrics.count("5XXError" if refusal.status >= 500 else "4XXError")
+            return refused(refusal)
+
+        return counted
+
+
+def refused(
+    refusal: Refusal, status: int | None = None, headers: Mapping[str, str] | None = None
+) -> Response:
+    """A refusal as AppSync's SDKs read it. Nobody may keep it: another credential might be answered otherwise."""
+    content = {"errors": messages.errors([refusal]), "message": refusal.message}
+    named = {**READ_HEADERS, "x-amzn-errortype": refusal.error_type, **(headers or {})}
+    return json_answer(content, status or refusal.status, named)
+
+
+def add_read(routes: APIRouter, path: str, read: Callable[..., Any], **described: Any) -> None:
+    """A route for GET, and for HEAD, with which load balancers and link checkers probe (RFC 9110, 9.3.2)."""
+    routes.add_api_route(path, read, **described)
+    routes.add_api_route(path, read, methods=["HEAD"], include_in_schema=False)
+
+
+# -- answers -----------------------------------------------------------------------------------------------------------
+
+
+def json_answer(
+    content: object, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    return Response(
+        messages.encode(content), status, {**(headers or {}), **NOSNIFF}, "application/json"
+    )
+
+
+def operations_of(request: Request) -> Operations:
+    """The operations of the application."""
+    return cast(Operations, request.app.state.operations)
+
+
+def settings_of(request: Request) -> Settings:
+    """The settings of the application."""
+    return cast(Settings, request.app.state.settings)
+
+
+def _parameter_fault(error: RequestValidationError) -> str:
+    return "; ".join(f"{item['loc'][-1]}: {item['msg']}" for item in error.errors())
+
+
+class ErrorBody(msgspec.Struct):
+    """What a refused request is answered with."""
+
+    errors: list[dict[str, str]]
+    message: str
+
+
+def content(name: str) -> dict[str, Any]:
+    """OpenAPI's word for JSON of the schema of that name."""
+    return {"content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}}
+
+
+ERRORS_DOC: dict[int | str, dict[str, Any]] = {
+    "4XX": {"description": "Refused; `errors` says why.", **content("ErrorBody")}
+}
+
+
+# -- what goes in ------------------------------------------------------------------------------------------------------
+
+
+async def body_of(request: Request, limit: int) -> bytes:
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > limit:
+                raise BadRequest(f"The request exceeds {limit} bytes")
+    except ClientDisconnect:
+        # Nobody reads this, but it is counted: as the client's doing, not as a fault of the server.
+        raise BadRequest("The request ended before its body did") from None
+    return bytes(body)
+
+
+async def publish_to(
+    request: Request, channel: str, events: Sequence[str], *, results: bool = False
+) -> Response:
+    operations = operations_of(request)
+    target = operations.to_publish(channel, request.headers)
+    answer: asyncio.Future[Published | Refusal] = asyncio.get_running_loop().create_future()
+
+    def done(published: Published | Refusal) -> None:
+        if not answer.done():  # the client may have gone
+            answer.set_result(published)
+
+    operations.publish(target, events, done, results=results)
+    published = await answer
+    if isinstance(published, Refusal):
+        raise published
+    return json_answer(published)
+
+
+# -- who reads ---------------------------------------------------------------------------------------------------------
+
+
+def reader(request: Request) -> Grant:
+    """Who reads: the bearer of the request's credential, else the public viewer. No public viewing is a 404."""
+    auth = operations_of(request).auth
+    if any(name in request.headers for name in CREDENTIAL_HEADERS):
+        return auth.authenticate(request.headers)
+    viewer = auth.viewer()
+    if viewer is None:
+        raise ResourceNotFound("There is nothing here for callers without a credential")
+    return viewer
+
+
+def may_see(operations: Operations, grant: Grant, path: str) -> bool:
+    try:
+        operations.auth.may_subscribe(grant, path, operations.broker.rules(path))
+    except Unauthorized:
+        return False
+    return True
+
+
+def visible(request: Request, path: str) -> tuple[Namespace, Grant]:
+    """The rules of a channel that the caller may see, and by what right; raises what the caller may know."""
+    operations = operations_of(request)
+    grant = reader(request)
+    try:
+        rules = operations.broker.rules(path)
+        operations.auth.may_subscribe(grant, path, rules)
+    except Unauthorized:
+        if any(name in request.headers for name in CREDENTIAL_HEADERS):
+            raise
+        raise ResourceNotFound(f"There is no board {path} here") from None
+    return rules, grant

@@ -1,0 +1,73 @@
+"""A whole board as a file: CSV for spreadsheets, JSON lines for programs."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+from collections.abc import AsyncIterator, Callable, Mapping
+
+import msgspec
+from fastapi.responses import StreamingResponse
+
+from leaderboard.answers import NOSNIFF, READ_HEADERS
+from leaderboard.broker import Broker
+from leaderboard.engines import Reading
+from leaderboard.ranking import Row, View
+
+PAGE = 1000
+"""Rows that are read at a time: a few milliseconds of everybody's loop."""
+
+
+def export(broker: Broker, first: Reading, view: View, form: str) -> StreamingResponse:
+    """All rows of a board from its ``first`` reading on, through a view of `PAGE` rows, as ``csv`` or ``jsonl``."""
+    write, media_type = FORMS[form]
+    path = first.channel
+
+    async def lines() -> AsyncIterator[str]:
+        if form == "csv":
+            yield _csv_line(("rank", "position", "player", "name", "score", "meta"))
+        # A board that moves meanwhile is read at several versions: a player stands in the file once, at the
+        # first place seen. One that is at rest is exact.
+        seen: set[str] = set()
+        page, reading = view, first
+        while (window := reading.windows.get(page)) is not None:
+            rows = window.rows or []
+            yield "".join(write(row) for row in rows if row.player not in seen)
+            seen.update(row.player for row in rows)
+            page = msgspec.structs.replace(page, offset=page.offset + PAGE)
+            if page.offset >= window.total:
+                return
+            await asyncio.sleep(0)
+            reading = await broker.read(path, page)
+
+    name = path[1:].replace("/", "-") + (f"-{view.round}" if view.round else "")
+    disposition = {"content-disposition": f'attachment; filename="{name}.{form}"'}
+    headers = {**READ_HEADERS, **NOSNIFF, **disposition}
+    return StreamingResponse(lines(), media_type=media_type, headers=headers)
+
+
+def _json_line(row: Row) -> str:
+    return msgspec.json.encode(row).decode() + "\n"
+
+
+def _csv_row(row: Row) -> str:
+    meta = "" if row.meta is None else bytes(row.meta).decode()
+    cells = (_plain(row.player), _plain(row.name or ""), row.score, _plain(meta))
+    return _csv_line((row.rank, row.position, *cells))
+
+
+def _plain(text: str) -> str:
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
+def _csv_line(cells: tuple[object, ...]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\r\n").writerow(cells)  # RFC 4180
+    return line.getvalue()
+
+
+FORMS: Mapping[str, tuple[Callable[[Row], str], str]] = {
+    "csv": (_csv_row, "text/csv; charset=utf-8"),
+    "jsonl": (_json_line, "application/jsonl; charset=utf-8"),
+}
