@@ -19,7 +19,7 @@ A game client sends a ``publish`` frame with an event such as ``{"player": "ann"
 (over its `link`, for its `subscriptions`), `cli` the command with its `commands`: `terminal` draws, `simulate` is a
 `crowd` with a stopwatch (`latency`, `figures`). `app` wires it all and `serving` runs it. A module imports only from
 those before it:
-``errors settings names retries frames`` < ``channels limits events rounds ranking`` < ``presence curtain`` <
+``errors settings names retries frames`` < ``channels limits events rounds ranking tokens`` < ``presence curtain`` <
 ``board`` < ``messages auth engines metrics`` < ``hub link movement`` < ``broker subscriptions`` <
 ``operations client`` < ``session direct simulate`` < ``realtime terminal figures`` < ``answers`` < ``exports`` <
 ``boards`` < ``api pages`` < ``app`` < ``serving commands`` < ``cli``.

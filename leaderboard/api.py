@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+import time
+from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 
-from leaderboard import boards, messages
+from leaderboard import boards, messages, tokens
 from leaderboard.answers import (
     ERRORS_DOC,
+    READ_HEADERS,
     ApiRoute,
     ErrorBody,
     add_read,
@@ -41,6 +43,15 @@ def router() -> APIRouter:
         "/event", publish, methods=["POST"], tags=["Events"], openapi_extra=_PUBLISH_DOC
     )
     boards.add_to(door)
+    door.add_api_route(
+        "/api/tokens/{token_id}",
+        revoke,
+        methods=["DELETE"],
+        status_code=204,
+        response_description="The token is revoked.",
+        tags=["Tokens"],
+        responses=ERRORS_DOC,
+    )
     routes.include_router(door)
     add_read(routes, "/healthz", healthz, tags=["Operations"])
     add_read(routes, "/readyz", readyz, tags=["Operations"])
@@ -67,6 +78,25 @@ async def publish(request: Request) -> Response:
         raise BadRequest(f"Input exceeded {MAX_EVENTS} event limit")
     messages.check_events(message.events)
     return await publish_to(request, message.channel, message.events, results=message.results)
+
+
+# -- tokens ------------------------------------------------------------------------------------------------------------
+
+
+async def revoke(
+    request: Request,
+    token_id: Annotated[str, Path(max_length=tokens.MAX_ID, description="The token's `jti`.")],
+) -> Response:
+    """Revoke a signed token, for an admin: it opens nothing any more, and what it has opened ends now.
+
+    Any id will do, since the server keeps no list of the tokens that were issued. A revocation is forgotten with the
+    server's process; the setting `tokens_not_before` ends all older tokens for good.
+    """
+    operations = operations_of(request)
+    operations.auth.may_revoke(operations.auth.authenticate(request.headers))
+    # Nothing but its end at the latest is known of it.
+    await operations.broker.revoke(token_id, time.time() + tokens.LIFETIME + tokens.SKEW)
+    return Response(status_code=204, headers=READ_HEADERS)
 
 
 # -- operators ---------------------------------------------------------------------------------------------------------

@@ -34,9 +34,16 @@ def create_app(settings: Settings) -> FastAPI:
     """The whole server as an ASGI application. Raises `ConfigError` for settings that contradict each other."""
     metrics = Metrics()
     auth = Authenticator(settings)
-    broker = Broker(open_engine(settings.engine_url, settings.limits), settings.namespaces, metrics)
+    engine = open_engine(settings.engine_url, settings.limits)
+    broker = Broker(engine, settings.namespaces, metrics)
     operations = Operations(broker, auth)
     realtime = Realtime(operations, settings.limits)
+
+    def revoked(token_id: str, until: float) -> None:
+        auth.revoke(token_id, until)
+        realtime.end_grants()
+
+    engine.revoked = revoked
     metrics.gauges = lambda: {
         "ActiveConnections": len(realtime),
         "ActiveSubscriptions": broker.hub.size,

@@ -1,9 +1,10 @@
 """Who may do what: credentials become grants, grants are asked.
 
-A credential travels in one of two carriers, and means the same in both: the JSON object inside the ``header-``
-sub-protocol or a message's ``authorization`` (browsers, amplify-js), or plain headers of the request (the Android and
-Swift SDKs, HTTP). A verified one is a `Grant`. A grant is evaluated for each operation: that of the connection opens
-the connection and nothing else (AppSync Events guide, "WebSocket protocol", authorization).
+A credential is an API key (``x-api-key``) or a signed token of ours (``Authorization``, with ``Bearer`` or without). It
+travels in one of two carriers, and means the same in both: the JSON object inside the ``header-`` sub-protocol or a
+message's ``authorization`` (browsers, amplify-js), or plain headers of the request (the Android and Swift SDKs, HTTP).
+A verified one is a `Grant`. A grant is evaluated for each operation: that of the connection opens the connection and
+nothing else (AppSync Events guide, "WebSocket protocol", authorization).
 """
 
 from __future__ import annotations
@@ -12,20 +13,26 @@ import base64
 import binascii
 import hashlib
 import secrets
+import time
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
 import msgspec
 
-from leaderboard import channels
+from leaderboard import channels, tokens
 from leaderboard.errors import BadRequest, NotAllowed, Unauthorized
+from leaderboard.events import Event, Remove, Score
 from leaderboard.settings import AuthMode, ConfigError, Namespace, Settings
+from leaderboard.tokens import Claims, TokenRole
 
 PROTOCOL = "aws-appsync-event-ws"
 """The sub-protocol that every AppSync Events client offers and the server selects."""
 HEADER_PROTOCOL = "header-"
 """Prefix of the sub-protocol that carries credentials."""
+REMEMBERED = 10_000
+"""Verified tokens that are remembered: one for each connection that a server takes unless told otherwise."""
 
 
 class Role(IntEnum):
@@ -33,6 +40,8 @@ class Role(IntEnum):
 
     VIEWER = 1
     """Subscribe, and read over HTTP."""
+    PLAYER = 2
+    """Publish and remove its own row on its one channel."""
     SCOREKEEPER = 3
     """Publish: any row of a board, any event of a relay channel."""
     HOST = 4
@@ -43,12 +52,18 @@ class Role(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A verified credential: role, channel patterns, the auth mode it came by, and an id that is safe to log."""
+    """A verified credential: role, channel patterns, the auth mode it came by, and an id that is safe to log.
+
+    A token counts as an API key: what accepts keys accepts it. It alone may have a ``player``, and ``ends``, in seconds
+    since 1970.
+    """
 
     id: str
     role: Role
     channels: tuple[str, ...]
     mode: AuthMode = "API_KEY"
+    player: str | None = None
+    ends: float | None = None
 
     def covers(self, path: str) -> bool:
         """Whether the grant covers a channel, or the whole of a wildcard."""
@@ -56,15 +71,21 @@ class Grant:
 
 
 class Authenticator:
-    """Verifies credentials against the configured keys.
+    """Verifies credentials against the configured keys and the secret.
 
     Keys are held and looked up as digests: how long a look-up takes depends on a hash that nobody can steer, never on
-    how much of a key was right.
+    how much of a key was right. Tokens that were verified are too, since checking a signature costs several publishes.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._secret = settings.secret.get_secret_value() or secrets.token_urlsafe(32)
+        cut = settings.tokens_not_before
+        self._not_before = 0.0 if cut is None else cut.timestamp()
         self._keys: dict[bytes, Grant] = {}
+        self._verified: OrderedDict[bytes, Grant] = OrderedDict()
+        self._revoked: dict[str, float] = {}
+        """Ids of tokens that are not good any more, and when those end anyway."""
         if settings.viewer_key:
             self._add("viewer_key", settings.viewer_key, Role.VIEWER, [channels.EVERYTHING])
         for index, key in enumerate(settings.api_keys):
@@ -84,21 +105,86 @@ class Authenticator:
     def authenticate(self, credentials: Mapping[str, object] | None) -> Grant:
         """The grant behind a credential; raises `Unauthorized`.
 
-        Member names are compared without case; values that are no strings are passed over.
+        Member names are compared without case; values that are no strings are passed over. Of several credentials the
+        first that is good counts.
         """
+        refusal = Unauthorized()
         for name, value in (credentials or {}).items():
-            if name.lower() == "x-api-key" and isinstance(value, str):
-                grant = self._by_key(value)
-                if grant is not None:
-                    return grant
-        raise Unauthorized
+            carrier = name.lower()
+            if carrier not in ("x-api-key", "authorization") or not isinstance(value, str):
+                continue
+            try:
+                return self._by_key(value) if carrier == "x-api-key" else self._by_token(value)
+            except Unauthorized as error:
+                refusal = error
+        raise refusal
 
-    def _by_key(self, key: str) -> Grant | None:
-        return self._keys.get(_digest(key))
+    def _by_key(self, key: str) -> Grant:
+        grant = self._keys.get(_digest(key))
+        if grant is None:
+            raise Unauthorized
+        return grant
+
+    def _by_token(self, value: str) -> Grant:
+        scheme, _, rest = value.partition(" ")
+        token = rest if scheme.lower() == "bearer" else value
+        if len(token) > tokens.MAX_TOKEN:
+            raise Unauthorized
+        digest = _digest(token)
+        grant = self._verified.pop(digest, None)
+        if grant is None:
+            claims = tokens.verify(token, self._secret)
+            try:
+                grant = self._grant(claims)
+            except BadRequest as error:
+                raise Unauthorized(f"This token is not taken: {error.message}.") from None
+        ended = self.ended(grant)
+        if ended is not None:
+            raise ended
+        self._verified[digest] = grant  # the last used stands last
+        if len(self._verified) > REMEMBERED:
+            self._verified.popitem(last=False)
+        return grant
+
+    def ended(self, grant: Grant) -> Unauthorized | None:
+        """Why a grant does not hold any more; None while it does. For whoever remembers one, to ask at each use."""
+        if grant.ends is None:
+            return None
+        if grant.id in self._revoked:
+            return Unauthorized("This token was revoked.")
+        return Unauthorized("This token has expired.") if grant.ends <= time.time() else None
+
+    def issue(
+        self, role: TokenRole, channel: str, player: str | None, lifetime: float
+    ) -> tuple[str, Claims]:
+        """A new token of this server, good for ``lifetime`` seconds, and what it says; raises `BadRequest`."""
+        claims = tokens.new_claims(role, channel, player, lifetime)
+        self._grant(claims)  # a token that nobody would take is not given out
+        return tokens.sign(claims, self._secret), claims
+
+    def revoke(self, token_id: str, until: float) -> None:
+        """A token that would end by ``until`` is not good from now on."""
+        now = time.time()
+        self._revoked = {name: end for name, end in self._revoked.items() if end > now}
+        self._revoked[token_id] = until
 
     def viewer(self) -> Grant | None:
         """The grant of the public viewer key, if public viewing is on."""
         return self._by_key(self._settings.viewer_key) if self._settings.viewer_key else None
+
+    def _grant(self, claims: Claims) -> Grant:
+        """What a token is good for; raises `BadRequest` for one that is not."""
+        if claims.iat < self._not_before:
+            raise BadRequest("it is older than the setting tokens_not_before allows")
+        pattern = channels.parse_credential_pattern(claims.channel)
+        role = Role[claims.role.upper()]
+        if role is Role.PLAYER and channels.is_wildcard(pattern):
+            raise BadRequest("a player's is for one channel, not for a wildcard")
+        if role is Role.PLAYER and not claims.sub:
+            raise BadRequest("a player's names the player")
+        if role is not Role.PLAYER and claims.sub is not None:
+            raise BadRequest("only a player's names a player")
+        return Grant(claims.jti, role, (pattern,), player=claims.sub, ends=float(claims.exp))
 
     def may_connect(self, grant: Grant) -> None:
         """Raises `Unauthorized` unless the grant may open a connection."""
@@ -112,16 +198,29 @@ class Authenticator:
             raise Unauthorized
 
     def may_publish(self, grant: Grant, path: str, rules: Namespace) -> None:
-        """Raises `Unauthorized` unless the grant may publish on a channel."""
+        """Raises `Unauthorized` unless the grant may publish on a channel: a player has no row on a relay channel."""
         modes = rules.publish_auth_modes or self._settings.default_publish_auth_modes
-        if grant.role < Role.SCOREKEEPER or grant.mode not in modes or not grant.covers(path):
+        least = Role.PLAYER if rules.kind == "board" else Role.SCOREKEEPER
+        if grant.role < least or grant.mode not in modes or not grant.covers(path):
             raise Unauthorized
 
+    def may_revoke(self, grant: Grant) -> None:
+        """Raises `NotAllowed` unless the grant may end tokens, of whatever channel."""
+        if grant.role < Role.ADMIN or not grant.covers(channels.EVERYTHING):
+            raise NotAllowed("only an admin of all channels may revoke a token")
 
-def may_control(grant: Grant) -> None:
-    """Raises `NotAllowed`, the failure of one event, unless the grant may remove a player or control a board."""
-    if grant.role < Role.HOST:
-        raise NotAllowed("only a host may remove a player or control a board")
+
+def may_apply(grant: Grant, event: Event) -> None:
+    """Raises `NotAllowed`, the failure of one event, unless the grant may have it applied to a board."""
+    if grant.role >= Role.HOST:
+        return
+    if not isinstance(event, Score | Remove):
+        raise NotAllowed("only a host may control a board")
+    if grant.role is Role.PLAYER:
+        if event.player != grant.player:
+            raise NotAllowed("a player may touch no other row than its own")
+    elif isinstance(event, Remove):
+        raise NotAllowed("only a host may remove a player")
 
 
 def credentials_of_upgrade(

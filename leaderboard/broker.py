@@ -135,6 +135,14 @@ class Broker:
         else:
             self._engine.relay(channel, events, done)
 
+    async def revoke(self, token_id: str, until: float) -> None:
+        """Tell every process that a token is not good any more; raises what the engine refuses with."""
+        answer: asyncio.Future[Refusal | None] = self._loop.create_future()
+        self._engine.revoke(token_id, until, partial(_settle, answer))
+        refusal = await answer
+        if refusal is not None:
+            raise refusal
+
     # -- reading, for the doors that await ----------------------------------------------------------------------------
 
     async def read(self, channel: str, view: View) -> Reading:

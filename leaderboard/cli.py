@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
 
 from leaderboard import __version__, serving
 from leaderboard.app import create_app
-from leaderboard.auth import new_api_key
-from leaderboard.commands import LOCAL, PUBLIC_KEY, AsJson, commands, fail, out
-from leaderboard.settings import ApiKey, ConfigError, Loaded, Settings, load, render
+from leaderboard.auth import Authenticator, new_api_key
+from leaderboard.commands import LOCAL, PUBLIC_KEY, AsJson, commands, err, fail, out
+from leaderboard.errors import BadRequest
+from leaderboard.events import MAX_PLAYER
+from leaderboard.names import is_printable_id
+from leaderboard.settings import ApiKey, ConfigError, Duration, Loaded, Settings, load, render
+from leaderboard.tokens import TokenRole
 
 cli = typer.Typer(
     name="leaderboard",
@@ -157,6 +162,68 @@ def config(
         typer.echo(json.dumps({"settings": settings, "sources": dict(loaded.sources)}, indent=2))
     else:
         typer.echo("\n".join(_toml(loaded.settings, loaded.sources)))
+
+
+@cli.command()
+def token(
+    channel: Annotated[
+        str, typer.Option(help="The channel it is good for; not for a player: also /game/* or /*.")
+    ],
+    role: Annotated[TokenRole, typer.Option(help="What its bearer may do.")] = "player",
+    player: Annotated[
+        str | None, typer.Option(help="The player whose row it is good for, with --role player.")
+    ] = None,
+    lifetime: Annotated[
+        float,
+        typer.Option(
+            "--for",
+            metavar="TIME",
+            parser=_duration,
+            show_default="2h",
+            help="How long, as 90s, 30m or 2h; at most 24h.",
+        ),
+    ] = 7200.0,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print a signed token: a credential that a server with the same `secret` takes, without having heard of it.
+
+    A player's token publishes and removes that player's row on that one channel, and sees the channel. The token is
+    all of the output; its id, by which an admin may revoke it, and its end are told beside it.
+
+    Examples:
+
+        leaderboard token --role player --channel /game/KX7M --player ann --for 2h
+
+        leaderboard token --role scorekeeper --channel "/game/*" --for 12h
+    """
+    settings = _load(config).settings
+    if not settings.secret.get_secret_value():
+        fail(
+            "no server would take this token: without the setting `secret` each start makes one of its own. "
+            "Set LEADERBOARD_SECRET, or `secret` in the settings file, to the same for the server and here"
+        )
+    if player is not None and not (1 <= len(player) <= MAX_PLAYER and is_printable_id(player)):
+        fail(f"--player is 1 to {MAX_PLAYER} characters, none of them a control character")
+    try:
+        text, claims = Authenticator(settings).issue(role, channel, player, lifetime)
+    except BadRequest as error:
+        fail(f"no server would take this token: {error.message}")
+    except ConfigError as error:
+        fail(str(error))
+    end = datetime.fromtimestamp(claims.exp, UTC)
+    if as_json:
+        typer.echo(json.dumps({"token": text, "id": claims.jti, "ends": end.isoformat()}, indent=2))
+    else:
+        typer.echo(text)
+        err.print(f"id {claims.jti}, good until {end:%Y-%m-%d %H:%M:%S} UTC", style="dim")
+
+
+def _duration(text: str) -> float:
+    try:
+        return TypeAdapter(Duration).validate_python(text)
+    except ValidationError:
+        raise typer.BadParameter(f"{text!r} is no time such as 90s, 30m or 2h") from None
 
 
 def _toml(model: BaseModel, sources: Mapping[str, str], prefix: str = "") -> Iterator[str]:

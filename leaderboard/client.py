@@ -86,16 +86,18 @@ async def connect(
     url: str,
     key: str | None = None,
     *,
+    token: str | None = None,
     on_state: Callable[[State], object] | None = None,
     environment: Environment | None = None,
 ) -> AsyncIterator[Client]:
     """A connected client for the length of an ``async with``.
 
     ``url`` is any address of the server: ``http://host:port``, ``https://``, ``ws://``, ``wss://``, with or without
-    ``/event/realtime``. ``on_state`` is called with each new `State`. Raises ValueError for what is no address,
-    `CannotConnect` if nobody answers there, and `Refused` if the key is not good.
+    ``/event/realtime``. The credential is an API ``key``, or a signed ``token``, which counts before a key.
+    ``on_state`` is called with each new `State`. Raises ValueError for what is no address, `CannotConnect` if nobody
+    answers there, and `Refused` if the credential is not good.
     """
-    client = Client(url, key, on_state=on_state, environment=environment)
+    client = Client(url, key, token=token, on_state=on_state, environment=environment)
     try:
         await client.open()
         yield client
@@ -111,10 +113,15 @@ class Client:
         url: str,
         key: str | None = None,
         *,
+        token: str | None = None,
         on_state: Callable[[State], object] | None = None,
         environment: Environment | None = None,
     ) -> None:
-        self._authorization = {} if key is None else {"x-api-key": key}
+        self._authorization: dict[str, str] = {}
+        if token is not None:
+            self._authorization["Authorization"] = token
+        elif key is not None:
+            self._authorization["x-api-key"] = key
         owner = Owner(self._opened, self._received, self._lost, on_state or _unheard)
         self._link = Link(url, self._authorization, owner, environment or Environment())
         self._source = Source(ask=self._ask, drop=self._drop)

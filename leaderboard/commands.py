@@ -64,6 +64,15 @@ Key = Annotated[
         help="API key. Better given in the environment: arguments show in the list of processes.",
     ),
 ]
+Token = Annotated[
+    str | None,
+    typer.Option(
+        "--token",
+        envvar="LEADERBOARD_TOKEN",
+        show_default=False,
+        help="Signed token, as of `leaderboard token`, instead of a key. Better given in the environment, too.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
 
 
@@ -111,6 +120,7 @@ def watch(
     channel: Channel,
     url: Url = LOCAL,
     key: Key = None,
+    token: Token = None,
     top: Annotated[
         int | None,
         typer.Option(min=1, max=MAX_TOP, help="Rows; default: what a terminal has room for."),
@@ -155,7 +165,7 @@ def watch(
 
     async def show() -> None:
         async with (
-            connect(url, key or PUBLIC_KEY, on_state=turned) as client,
+            connect(url, key or PUBLIC_KEY, token=token, on_state=turned) as client,
             client.subscribe(channel, top=top, around=around, radius=near) as board,
         ):
             if table:
@@ -183,6 +193,7 @@ def publish(
     ] = None,
     url: Url = LOCAL,
     key: Key = None,
+    token: Token = None,
     player: Annotated[str | None, typer.Option(help="Who scored.")] = None,
     score: Annotated[
         float | None, typer.Option(help="The score; where the board sums up, what to add.")
@@ -217,9 +228,10 @@ def publish(
     events: list[object] = [_raw(text, "--event") for text in event or ()]
     if player is not None:
         events.append(_score(player, score, name, meta))
+    _need(key or token)
 
     async def send() -> bool:
-        async with connect(url, _needed(key)) as client:
+        async with connect(url, key, token=token) as client:
             if source:
                 return await _pipe(client, channel)
             return await _publish(client, channel, events, retry=not event)
@@ -319,6 +331,7 @@ def simulate(
     channel: Channel,
     url: Url = LOCAL,
     key: Key = None,
+    token: Token = None,
     players: Annotated[int, typer.Option(min=1, help="How many play.")] = 50,
     rate: Annotated[
         float, typer.Option(min=0.01, help="Scores per second, of all together.")
@@ -360,8 +373,8 @@ def simulate(
         leaderboard simulate /leaderboard/demo --rate 2000 --players 5000 --watchers 100 --seconds 10 --json
     """
     plan = Plan(channel, players, rate, seconds, connections, watchers, batch, mode, seed)
-    credential = _needed(key)
-    simulation = Simulation(plan, lambda: Client(url, credential))
+    _need(key or token)
+    simulation = Simulation(plan, lambda: Client(url, key, token=token))
 
     async def play() -> bool:
         _on_signal(signal.SIGINT, simulation.stop)
@@ -400,7 +413,7 @@ def _reason(error: ClientError) -> str:
     """What went wrong, and what may help."""
     match error:
         case Refused(error_type=Unauthorized.error_type):
-            return f"{error} Is LEADERBOARD_KEY a key of this server that may do so?"
+            return f"{error} Is LEADERBOARD_KEY, or LEADERBOARD_TOKEN, one of this server that may do so?"
         case CannotConnect():
             return f"{error}. Is the server running?"
     return str(error)
@@ -411,13 +424,12 @@ def _on_signal(kind: signal.Signals, call: Callable[[], object]) -> None:
         asyncio.get_running_loop().add_signal_handler(kind, call)
 
 
-def _needed(key: str | None) -> str:
-    """The key to publish with."""
-    if not key:
+def _need(credential: str | None) -> None:
+    """Publishing does: the public key may only view."""
+    if not credential:
         fail(
             "publishing needs a key: set LEADERBOARD_KEY to one, such as `leaderboard serve` prints"
         )
-    return key
 
 
 def _say(message: str) -> None:

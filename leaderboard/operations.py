@@ -12,7 +12,7 @@ from operator import attrgetter
 from msgspec import Struct
 
 from leaderboard import channels, messages
-from leaderboard.auth import Authenticator, Grant, Role, may_control
+from leaderboard.auth import Authenticator, Grant, Role, may_apply
 from leaderboard.board import Applied
 from leaderboard.broker import Broker
 from leaderboard.engines import Batch, Outcome
@@ -94,11 +94,12 @@ class Operations:
         events: list[Event] = []
         failed: list[Failed] = []
         sent: Sequence[int] = range(len(texts))
+        restricted = target.grant.player is not None
         for index, text in enumerate(texts):
             try:
                 event = messages.decode_board_event(text)
-                if event.__class__ is not Score:
-                    may_control(target.grant)
+                if restricted or event.__class__ is not Score:
+                    may_apply(target.grant, event)
                 events.append(event)
             except Refusal as refusal:
                 failed.append(messages.failed(index, refusal))

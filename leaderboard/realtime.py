@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from collections.abc import Callable
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from leaderboard import direct, frames, messages
-from leaderboard.auth import PROTOCOL, credentials_of_upgrade
+from leaderboard.auth import PROTOCOL, Grant, credentials_of_upgrade
 from leaderboard.direct import EXTENSION, HIGH_WATER, DirectProtocol
 from leaderboard.errors import Close, LimitExceeded, Refusal
 from leaderboard.operations import Operations
@@ -145,7 +146,9 @@ class Realtime:
         self._connections: dict[AnyDoor, _Connection] = {}
         self._gone = asyncio.Event()
         self._wheel = _Wheel(
-            min(limits.keep_alive, limits.first_frame, limits.connection_lifetime), self._visit
+            min(limits.keep_alive, limits.first_frame, limits.connection_lifetime),
+            self._visit,
+            self._end_grants_in_time,
         )
         self.draining = False
 
@@ -156,19 +159,20 @@ class Realtime:
         """One connection: its whole life over plain ASGI, or up to its session under `direct`."""
         self._metrics.count("ConnectRequests")
         offered = websocket.scope["subprotocols"]
-        refusal = self._refusal(websocket)
+        opened = self._opened(websocket)
         await websocket.accept(PROTOCOL if PROTOCOL in offered else None)
         if self.draining or len(self._connections) >= self._limits.connections:
             await self._turn_away(websocket)
             return
-        self._metrics.count("ConnectClientError" if refusal else "ConnectSuccess")
+        refused = isinstance(opened, Refusal)
+        self._metrics.count("ConnectClientError" if refused else "ConnectSuccess")
         plug = websocket.scope.get("extensions", {}).get(EXTENSION)
         if isinstance(plug, DirectProtocol):
-            self._begin(plug, refusal)
+            self._begin(plug, opened)
             plug.attach(self._connections[plug].session, lambda: self._end(plug))
             return
         door = AsgiDoor(websocket)
-        self._begin(door, refusal)
+        self._begin(door, opened)
         door.session = self._connections[door].session
         writer = asyncio.create_task(door.run(), name="writer of a connection")
         try:
@@ -197,15 +201,16 @@ class Realtime:
             if door.session.busy:
                 await door.until_free()
 
-    def _refusal(self, websocket: WebSocket) -> Refusal | None:
-        """Why this upgrade's credential may not connect, if it may not."""
+    def _opened(self, websocket: WebSocket) -> Grant | Refusal:
+        """The grant of this upgrade's credential, or why it may not connect."""
         auth = self._operations.auth
         try:
             offered = websocket.scope["subprotocols"]
-            auth.may_connect(auth.authenticate(credentials_of_upgrade(offered, websocket.headers)))
+            grant = auth.authenticate(credentials_of_upgrade(offered, websocket.headers))
+            auth.may_connect(grant)
         except Refusal as refusal:
             return refusal
-        return None
+        return grant
 
     async def _turn_away(self, websocket: WebSocket) -> None:
         self._metrics.count("ConnectClientError")
@@ -217,8 +222,8 @@ class Realtime:
         except (WebSocketDisconnect, OSError, RuntimeError):
             pass  # it left first
 
-    def _begin(self, door: AnyDoor, refusal: Refusal | None) -> None:
-        session = Session(self._operations, self._limits, door, refusal)
+    def _begin(self, door: AnyDoor, opened: Grant | Refusal) -> None:
+        session = Session(self._operations, self._limits, door, opened)
         self._connections[door] = _Connection(session)
         self._wheel.add(door)
 
@@ -247,6 +252,18 @@ class Realtime:
             connection.kept_alive = now
             door.send_text(messages.KEEP_ALIVE)
 
+    def end_grants(self, by: float = math.inf) -> None:
+        """Have every connection end what was opened by a grant that does not hold any more.
+
+        ``by`` leaves out those that have none which ends before, in seconds since 1970.
+        """
+        for session in [each.session for each in self._connections.values()]:
+            if session.ends <= by:
+                session.end_grants()
+
+    def _end_grants_in_time(self) -> None:
+        self.end_grants(by=time.time())
+
     async def drain(self) -> None:
         """Take no more connections, send every subscriber the newest snapshot, and close with 1012."""
         self.draining = True
@@ -264,11 +281,17 @@ class Realtime:
 
 
 class _Wheel:
-    """Visits every connection once in ``period`` seconds, a part of them at a time; costs a connection no timer."""
+    """Visits every connection once in ``period`` seconds, a part of them at a time; costs a connection no timer.
 
-    def __init__(self, period: float, visit: Callable[[AnyDoor], None]) -> None:
+    ``turned`` runs with each part: about once a second.
+    """
+
+    def __init__(
+        self, period: float, visit: Callable[[AnyDoor], None], turned: Callable[[], None]
+    ) -> None:
         self._pause = period / SPOKES
         self._visit = visit
+        self._turned = turned
         self._spokes: list[dict[AnyDoor, None]] = [{} for _ in range(SPOKES)]
         self._places: dict[AnyDoor, int] = {}
         self._turn = 0
@@ -295,5 +318,6 @@ class _Wheel:
         self._turn = (self._turn + 1) % SPOKES
         for door in list(self._spokes[self._turn]):
             self._visit(door)
+        self._turned()
         if self._places:
             self._timer = asyncio.get_running_loop().call_later(self._pause, self._go_on)

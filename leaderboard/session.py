@@ -8,13 +8,14 @@ session.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, Protocol
 
 from leaderboard import channels, messages
-from leaderboard.auth import Role
+from leaderboard.auth import Grant, Role
 from leaderboard.errors import (
     BadRequest,
     Close,
@@ -59,19 +60,25 @@ class Door(Outlet, Protocol):
 
 
 class Session:
-    """One connection. ``refusal`` is what its upgrade deserved, if it did not bring a good credential."""
+    """One connection, opened by what its upgrade deserved: a grant, or a refusal if its credential was no good."""
 
     def __init__(
-        self, operations: Operations, limits: Limits, door: Door, refusal: Refusal | None = None
+        self, operations: Operations, limits: Limits, door: Door, opened: Grant | Refusal
     ) -> None:
         self._operations = operations
         self._broker = operations.broker
         self._limits = limits
         self.door = door
-        self._refusal = refusal
+        self._opened = opened
         self._received = operations.broker.metrics.counter("InboundMessages")
         self._rate = Rate(limits.publishes_per_second, "publishes of one connection")
         self._subscriptions: dict[str, Subscription] = {}
+        self._grants: dict[str, Grant] = {}
+        """What the subscriptions were opened by, where that has an end."""
+        self.ends = math.inf
+        """No grant of this connection ends before, in seconds since 1970."""
+        if isinstance(opened, Grant):
+            self._expect_end(opened)
         self._unanswered = self._answers = 0
         self._channel = ""
         self._authorization: dict[str, Any] | None = None
@@ -134,18 +141,47 @@ class Session:
         for subscription in self._subscriptions.values():
             self._broker.unsubscribe(subscription)
         self._subscriptions.clear()
+        self._grants.clear()
+        self.ends = math.inf
+
+    def end_grants(self) -> None:
+        """End what was opened by grants that do not hold any more: subscriptions, and the connection itself."""
+        ended = self._operations.auth.ended
+        self.ends = math.inf
+        for id_, grant in list(self._grants.items()):
+            refusal = ended(grant)
+            if refusal is None:
+                self._expect_end(grant)
+                continue
+            del self._grants[id_]
+            self._broker.unsubscribe(self._subscriptions.pop(id_))
+            self.door.send_text(messages.error("subscribe_error", [refusal], id_))
+        if isinstance(self._opened, Grant):
+            refusal = ended(self._opened)
+            if refusal is None:
+                self._expect_end(self._opened)
+            else:
+                self._turn_away(refusal)
+                self.closed()
+
+    def _expect_end(self, grant: Grant) -> None:
+        if grant.ends is not None:
+            self.ends = min(self.ends, grant.ends)
 
     def _begin(self) -> bool:
         """Whether frames of this connection are served."""
         self._received.value += 1
         self.spoken = True
-        if self._refusal is None:
+        if isinstance(self._opened, Grant):
             return not self._closed
         # Told now, not at the upgrade: amplify-js listens only after its own first frame, and it takes
         # a connection_error as final where a refused upgrade would make it try again.
-        self.door.send_text(messages.error("connection_error", [self._refusal]))
-        self.door.close(Close.NORMAL, self._refusal.error_type)
+        self._turn_away(self._opened)
         return False
+
+    def _turn_away(self, refusal: Refusal) -> None:
+        self.door.send_text(messages.error("connection_error", [refusal]))
+        self.door.close(Close.NORMAL, refusal.error_type)
 
     def _acknowledge(self) -> None:
         timeout = int(self._limits.keep_alive * 5 * 1000)  # AppSync: 300 s for a ka every 60 s
@@ -198,7 +234,9 @@ class Session:
         """Where a publish may go. A client mostly says what it said last: that is not looked up again."""
         channel, authorization = message.channel, message.authorization
         if channel == self._channel and authorization == self._authorization:
-            return self._last_target
+            grant = self._last_target.grant
+            if grant.ends is None or self._operations.auth.ended(grant) is None:
+                return self._last_target
         target = self._operations.to_publish(channel, authorization)
         # Only what a credential needs is worth remembering: a client could put megabytes beside it.
         if _is_small(authorization):
@@ -217,6 +255,9 @@ class Session:
         subscription = self._subscription(message, target)
         self._broker.subscribe(subscription)
         self._subscriptions[message.id] = subscription
+        if target.grant.ends is not None:
+            self._grants[message.id] = target.grant
+            self._expect_end(target.grant)
         self._count("Subscribe", "Success", target.path)
         self.door.send_text(messages.success("subscribe", message.id))
         self._broker.greet(subscription)
@@ -243,6 +284,7 @@ class Session:
         subscription = self._subscriptions.pop(message.id, None)
         if subscription is None:
             raise UnknownOperation(f"Unknown operation id {message.id}")
+        self._grants.pop(message.id, None)
         self._broker.unsubscribe(subscription)
         self._count("Unsubscribe", "Success", subscription.channel)
         self.door.send_text(messages.success("unsubscribe", message.id))

@@ -15,10 +15,12 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ByteSize,
@@ -43,10 +45,12 @@ MAX_TOP = 100
 MAX_OF = 100
 MAX_RADIUS = 50
 MIN_KEY = 8
+MIN_SECRET = 32
+"""Bytes of a secret: as many as the signature that it makes has (RFC 7518, 3.2)."""
 
 DEFAULT_FILE = "leaderboard.toml"
 PREFIX = "LEADERBOARD_"
-NOT_SETTINGS = ("config", "key", "url")
+NOT_SETTINGS = ("config", "key", "token", "url")
 """Names behind the prefix that the command line reads for itself: which file, and whom its clients talk to, and how."""
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -66,6 +70,7 @@ Duration = Annotated[float, BeforeValidator(_seconds), Field(gt=0, allow_inf_nan
 AuthMode = Literal["API_KEY"]
 AuthModes = Annotated[tuple[AuthMode, ...], Field(min_length=1)]
 RoleName = Literal["viewer", "scorekeeper", "host", "admin"]
+"""What a key may be. A token may be a player's too."""
 Bound = Annotated[float, Field(ge=-MAX_SCORE, le=MAX_SCORE, allow_inf_nan=False)]
 
 
@@ -207,6 +212,16 @@ class Settings(BaseSettings):
         pattern=r"^(https?://[^\s/?#]+)?$",
         description="What links point to when it is not the address listened on, as https://scores.example.",
     )
+    secret: SecretStr = Field(
+        SecretStr(""),
+        description=f"Signs tokens, {MIN_SECRET} bytes or more; made anew at each start when empty, which ends all"
+        " tokens of the start before.",
+    )
+    tokens_not_before: AwareDatetime | None = Field(
+        None,
+        description="No token that was issued before is taken, as 2026-01-31T18:00:00Z: a revocation lasts as long as"
+        " the process, this as long as it is configured.",
+    )
     viewer_key: str = Field(
         "pk_viewer",
         description='A key that may view every board, public by nature (pages carry it); "" = no public viewing.',
@@ -236,6 +251,13 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         # Sources are merged by `load`, which must tell for each value where it came from.
         return (init_settings,)
+
+    @field_validator("secret")
+    @classmethod
+    def _hard_to_guess(cls, value: SecretStr) -> SecretStr:
+        if 0 < len(value.get_secret_value().encode()) < MIN_SECRET:
+            raise ValueError(f"a secret has at least {MIN_SECRET} bytes")
+        return value
 
     @field_validator("namespaces")
     @classmethod
@@ -315,8 +337,12 @@ _NESTED: dict[str, tuple[str, type[BaseModel]]] = {
 def render(value: object) -> str:
     """A value as it is written in the TOML file; secrets are masked."""
     match value:
-        case SecretStr():
+        case SecretStr() if value.get_secret_value():
             return '"********"'
+        case SecretStr():
+            return '""'
+        case datetime():
+            return value.isoformat()
         case bool():
             return str(value).lower()
         case ByteSize():

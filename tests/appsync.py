@@ -49,12 +49,19 @@ async def eventually(holds: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0.02)
 
 
+def credentials(key: str | None, token: str | None = None) -> dict[str, str]:
+    """The members, or headers, that carry a key or a token."""
+    if token is not None:
+        return {"Authorization": token}
+    return {} if key is None else {"x-api-key": key}
+
+
 class Client:
     """One connection. Frames are kept in order; `expect` takes the first one of a type."""
 
-    def __init__(self, socket: ClientConnection, key: str | None) -> None:
+    def __init__(self, socket: ClientConnection, key: str | None, token: str | None = None) -> None:
         self.socket = socket
-        self.key = key
+        self.authorization: dict[str, str] = credentials(key, token)
         self.frames: list[Frame] = []
         """Frames received and not yet taken."""
         self._ids = itertools.count(1)
@@ -91,10 +98,6 @@ class Client:
             frame = json.loads(await self.socket.recv())
         assert isinstance(frame, dict), "a frame is a JSON object"
         return frame
-
-    @property
-    def authorization(self) -> dict[str, str]:
-        return {"x-api-key": self.key} if self.key else {}
 
     async def ask(self, **members: Any) -> Frame:
         """Send a message that has an id and wait for its answer, a success or an error."""
@@ -194,21 +197,28 @@ class Client:
 
 @asynccontextmanager
 async def connect(
-    url: str, key: str | None, *, carrier: str = "protocol", init: bool = True, **options: Any
+    url: str,
+    key: str | None,
+    *,
+    token: str | None = None,
+    carrier: str = "protocol",
+    init: bool = True,
+    **options: Any,
 ) -> AsyncIterator[Client]:
     """A connection whose credential travels in the `header-` sub-protocol or in plain `headers`."""
     protocols = [NAME]
     headers = {}
-    if key is not None and carrier == "protocol":
-        protocols.append(header_protocol(**{"x-api-key": key}))
-    elif key is not None:
-        headers["x-api-key"] = key
+    credential = credentials(key, token)
+    if credential and carrier == "protocol":
+        protocols.append(header_protocol(**credential))
+    else:
+        headers = credential
     # Without a bound for what waits, a client here always reads: one that does not is a `RawSocket`.
     options = {"max_queue": None, "max_size": None, **options}
     async with websockets.connect(
         url, subprotocols=protocols, additional_headers=headers, **options
     ) as socket:
-        client = Client(socket, key)
+        client = Client(socket, key, token)
         if init:
             await client.send(type="connection_init")
             await client.expect("connection_ack")

@@ -20,7 +20,7 @@ from uvicorn.loops.auto import auto_loop_factory
 from leaderboard import serving
 from leaderboard.app import create_app
 from leaderboard.settings import ApiKey, Settings
-from tests.appsync import Client, connect
+from tests.appsync import Client, connect, credentials
 from tests.rawsocket import RawSocket
 
 ADMIN = "da2-admin-key-of-the-tests"
@@ -63,10 +63,9 @@ class Server:
         self._stack.callback(opened.close)
         return opened
 
-    async def http(self, key: str | None = None) -> httpx.AsyncClient:
+    async def http(self, key: str | None = None, token: str | None = None) -> httpx.AsyncClient:
         """An HTTP client that lasts until the test ends."""
-        headers = {"x-api-key": key} if key else {}
-        client = httpx.AsyncClient(base_url=self.url, headers=headers)
+        client = httpx.AsyncClient(base_url=self.url, headers=credentials(key, token))
         return await self._stack.enter_async_context(client)
 
 

@@ -201,6 +201,26 @@ async def test_an_event_that_fails_rejects_the_publish_with_a_telling_name(
     assert rejected.value.message == f"Publish errors: {name}"
 
 
+async def test_an_application_may_carry_a_token_of_ours_by_configuration_alone(
+    start: Start, amplify: Amplify, board: str
+) -> None:
+    """Amplify's mode for a custom authorizer sends its text as it is: it is ours to read."""
+    server = await start()
+    text, _ = server.app.state.auth.issue("player", board, "ann", 60)
+    app = await amplify(server.port, key=VIEWER)
+    token = {"authMode": "lambda", "authToken": text}
+    channel = await app.connect(board, **token)
+    subscription = await channel.subscribe(**token)
+    assert ranking(await subscription.event()) == []
+    assert await channel.publish(score("ann", 12), **token) is None
+    assert ranking(await subscription.event()) == [(1, "ann", 12)]
+    assert await app.post(board, score("ann", 13), **token) is None
+    assert ranking(await subscription.event()) == [(1, "ann", 13)]
+    with pytest.raises(Rejected) as rejected:
+        await channel.publish(score("bob", 99), **token)
+    assert rejected.value.message == "Publish errors: NotAllowed"
+
+
 async def test_each_event_of_a_batch_that_fails_is_named(app: Application, board: str) -> None:
     channel = await app.connect(board)
     with pytest.raises(Rejected) as rejected:

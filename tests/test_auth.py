@@ -21,10 +21,11 @@ from leaderboard.auth import (
     Grant,
     Role,
     credentials_of_upgrade,
-    may_control,
+    may_apply,
     new_api_key,
 )
 from leaderboard.errors import BadRequest, NotAllowed, Refusal, Unauthorized
+from leaderboard.events import Remove, Score
 from leaderboard.settings import ApiKey, ConfigError, Namespace, RoleName, Settings
 
 KEY = "da2-key-of-the-tests"
@@ -174,7 +175,9 @@ def test_what_each_role_may_do(role: RoleName, publishes: bool, removes: bool) -
     assert allowed(auth.may_subscribe, holder, "/game/a", RULES)
     assert allowed(auth.may_publish, holder, "/game/a", RULES) is publishes
     with contextlib.nullcontext() if removes else pytest.raises(NotAllowed):
-        may_control(holder)
+        may_apply(holder, Remove("ann"))
+    if publishes:
+        may_apply(holder, Score("ann", 1.0))
 
 
 @pytest.mark.parametrize(

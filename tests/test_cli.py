@@ -15,6 +15,7 @@ import tomllib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from fcntl import ioctl
 from pathlib import Path
 from typing import Any
@@ -213,6 +214,77 @@ async def test_config_as_json_has_settings_and_sources(run: Run) -> None:
     ended = await run("config", "--json", LEADERBOARD_PORT="9000")
     assert ended.json["settings"]["port"] == 9000
     assert ended.json["sources"] == {"port": "environment"}
+
+
+# -- token -------------------------------------------------------------------------------------------------------------
+
+SECRET = "a secret of the tests, 32 bytes or more"
+PLAYER = ("token", "--role", "player", "--channel", "/game/KX7M", "--player", "ann")
+
+
+async def test_a_printed_token_publishes_and_watches_its_board(run: Run, start: Start) -> None:
+    server = await start(secret=SECRET)
+    printed = await run(*PLAYER, "--for", "2h", LEADERBOARD_SECRET=SECRET)
+    assert (printed.code, len(printed.out.split())) == (0, 1)
+    assert re.search(r"^id [\w-]{16}, good until \d{4}-\d\d-\d\d .* UTC$", printed.err)
+    carried = {"LEADERBOARD_URL": server.url, "LEADERBOARD_TOKEN": printed.out.strip()}
+    score = ("--player", "ann", "--score", "5")
+    published = await run("publish", "/game/KX7M", *score, **carried)
+    assert (published.code, published.out) == (0, "ann: score 5, rank 1\n")
+    watched = await run("watch", "/game/KX7M", "--count", "1", "--json", **carried)
+    assert watched.json["rows"][0]["player"] == "ann"
+    # it counts before a key, and beyond its channel it does not count
+    refused = await run("publish", "/game/other", *score, **carried, LEADERBOARD_KEY=ADMIN)
+    assert refused.code == 1
+    assert refused.err.startswith("error: UnauthorizedException: ")
+    assert "LEADERBOARD_TOKEN" in refused.err
+    assert carried["LEADERBOARD_TOKEN"] not in refused.err
+
+
+async def test_a_token_for_machines_has_its_id_and_its_end(run: Run, start: Start) -> None:
+    server = await start(secret=SECRET)
+    printed = await run(*PLAYER, "--for", "90s", "--json", LEADERBOARD_SECRET=SECRET)
+    lives = datetime.fromisoformat(printed.json["ends"]) - datetime.now(UTC)
+    assert 60 < lives.total_seconds() <= 90
+    admin = await server.http(ADMIN)
+    assert (await admin.delete(f"/api/tokens/{printed.json['id']}")).status_code == 204
+    carried = {"LEADERBOARD_URL": server.url, "LEADERBOARD_TOKEN": printed.json["token"]}
+    refused = await run("watch", "/game/KX7M", "--count", "1", **carried)
+    assert (refused.code, "This token was revoked." in refused.err) == (1, True)
+
+
+async def test_no_token_is_printed_that_no_server_would_take(run: Run) -> None:
+    ephemeral = await run(*PLAYER)
+    assert (ephemeral.code, ephemeral.out) == (1, "")
+    assert ephemeral.err.startswith("error: no server would take this token: without the setting")
+    assert "LEADERBOARD_SECRET" in ephemeral.err
+    for arguments, reason in (
+        (("--for", "25h"), "no server would take this token: it is to live 1 s to 24 h"),
+        (("--channel", "/game/*"), "a player's is for one channel, not for a wildcard"),
+        (("--role", "host"), "only a player's names a player"),
+        (("--player", "a\nb"), "--player is 1 to 128 characters"),
+        (("--player", "a" * 129), "--player is 1 to 128 characters"),
+    ):
+        ended = await run(*PLAYER, *arguments, LEADERBOARD_SECRET=SECRET)
+        assert (ended.code, ended.out) == (1, "")
+        assert reason in ended.err
+        assert SECRET not in ended.err
+    later = await run(
+        *PLAYER, LEADERBOARD_SECRET=SECRET, LEADERBOARD_TOKENS_NOT_BEFORE="2100-01-01T00:00:00Z"
+    )
+    assert (later.code, "tokens_not_before" in later.err) == (1, True)
+
+
+@pytest.mark.parametrize("arguments", [("--for", "soon"), ("--for", "0s"), ("--role", "root")])
+async def test_token_called_wrongly_is_a_usage_error(run: Run, arguments: tuple[str, ...]) -> None:
+    assert (await run(*PLAYER, *arguments, LEADERBOARD_SECRET=SECRET)).code == 2
+
+
+async def test_config_masks_the_secret(run: Run) -> None:
+    for form in ((), ("--json",)):
+        ended = await run("config", *form, LEADERBOARD_SECRET=SECRET)
+        assert (ended.code, SECRET in ended.out) == (0, False)
+        assert "****" in ended.out
 
 
 # -- publish -----------------------------------------------------------------------------------------------------------
@@ -557,7 +629,7 @@ async def test_amplify_outputs_for_plain_http_keep_amplify_from_tls(
 
 
 @pytest.mark.parametrize(
-    "command", ["serve", "watch", "publish", "simulate", "config", "amplify-outputs"]
+    "command", ["serve", "watch", "publish", "simulate", "config", "token", "amplify-outputs"]
 )
 async def test_help_has_examples_and_no_secret(run: Run, command: str) -> None:
     ended = await run(command, "--help", LEADERBOARD_KEY="da2-very-secret")

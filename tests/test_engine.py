@@ -49,10 +49,12 @@ class World:
         self.clock = clock
         self.changed: Counter[str] = Counter()
         self.relayed: list[tuple[str, str]] = []
+        self.revoked: list[tuple[str, float]] = []
         self.answers: Counter[int] = Counter()
         self.threads: set[threading.Thread] = set()
         engine.changed = self._changed
         engine.relayed = self._relayed
+        engine.revoked = self._revoked
 
     def _changed(self, channel: str) -> None:
         self.threads.add(threading.current_thread())
@@ -61,6 +63,10 @@ class World:
     def _relayed(self, channel: str, events: Sequence[str], private: bool) -> None:
         self.threads.add(threading.current_thread())
         self.relayed += [(channel, event) for event in events]
+
+    def _revoked(self, token_id: str, until: float) -> None:
+        self.threads.add(threading.current_thread())
+        self.revoked.append((token_id, until))
 
     def _asked(self) -> tuple[asyncio.Future[Any], Callable[[Any], None]]:
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
@@ -103,6 +109,11 @@ class World:
     def relay(self, channel: str, *events: str) -> Awaitable[Refusal | None]:
         answer, done = self._asked()
         self.engine.relay(channel, events, done)
+        return answer
+
+    def revoke(self, token_id: str, until: float) -> Awaitable[Refusal | None]:
+        answer, done = self._asked()
+        self.engine.revoke(token_id, until, done)
         return answer
 
     def find(self, pattern: str, after: str = "", limit: int = 100) -> Awaitable[list[Running]]:
@@ -415,6 +426,17 @@ async def test_relayed_events_come_in_order_and_make_no_board(world: World) -> N
     assert world.relayed == [("/r/x", f"{n}{part}") for n in range(20) for part in "ab"]
     assert await world.find("/*") == []
     assert await world.heard() == {}
+
+
+# -- revocations -------------------------------------------------------------------------------------------------------
+
+
+async def test_a_revocation_is_told_to_whoever_asks_for_tokens(world: World) -> None:
+    until = world.clock.now + 60
+    assert await world.revoke("t1", until) is None
+    assert await world.revoke("t2", until + 1) is None
+    await eventually(lambda: len(world.revoked) == 2)
+    assert world.revoked == [("t1", until), ("t2", until + 1)]
 
 
 # -- how long a board lives --------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -435,6 +436,10 @@ def test_a_default_that_is_shown_is_the_default(row: tuple[str, str, str]) -> No
         (f"[[api_keys]]\nkey = ['{SECRET}']", {}),
         (f"[[api_keys]]\nkey = '{SECRET}'\nextra = '{SECRET}'", {}),
         (f"key = '{SECRET}'", {}),
+        (f"secret = '{SECRET}'", {}),
+        (f"secret = ['{SECRET}']", {}),
+        ("", {"LEADERBOARD_SECRET": SECRET}),
+        ("", {"LEADERBOARD_SECRETS": SECRET}),
         (f"[[api_keys]]\nkey = '{SECRET}", {}),
         ("", {"LEADERBOARD_API_KEYS": SECRET}),
         ("", {"LEADERBOARD_API_KEYS": f'[{{"key": "{SECRET}"'}),
@@ -465,6 +470,41 @@ def test_settings_can_be_shown_without_their_secrets(configured: Load) -> None:
     for shown in (repr(loaded), str(loaded.settings), render(loaded.settings.api_keys)):
         assert SECRET not in shown
     assert loaded.settings.api_keys[0].key.get_secret_value() == SECRET
+
+
+def test_a_secret_is_long_enough_or_there_is_none(mistakes: Mistakes, configured: Load) -> None:
+    assert mistakes(f"secret = '{'é' * 15}x'") == [
+        "leaderboard.toml: secret: a secret has at least 32 bytes"
+    ]
+    for secret in ("", "x" * 32, "é" * 16):
+        loaded = configured(f"secret = '{secret}'")
+        assert loaded.settings.secret.get_secret_value() == secret
+        assert secret not in repr(loaded) or not secret
+        assert render(loaded.settings.secret) == ('"********"' if secret else '""')
+
+
+@pytest.mark.parametrize(
+    ("toml", "environ"),
+    [
+        ("tokens_not_before = 2026-01-31T18:00:00Z", {}),
+        ("tokens_not_before = 2026-01-31T19:00:00+01:00", {}),
+        ("tokens_not_before = '2026-01-31 18:00:00Z'", {}),
+        ("tokens_not_before = 1769882400", {}),
+        ("", {"LEADERBOARD_TOKENS_NOT_BEFORE": "2026-01-31T18:00:00Z"}),
+    ],
+)
+def test_a_moment_is_a_date_and_time_with_its_zone(
+    configured: Load, toml: str, environ: dict[str, str]
+) -> None:
+    moment = configured(toml, environ).settings.tokens_not_before
+    assert moment == datetime(2026, 1, 31, 18, tzinfo=UTC)
+    assert tomllib.loads(f"moment = {render(moment)}") == {"moment": moment}
+
+
+def test_a_moment_without_its_zone_is_a_mistake(mistakes: Mistakes) -> None:
+    (line,) = mistakes("tokens_not_before = 2026-01-31T18:00:00")
+    assert line.startswith("leaderboard.toml: tokens_not_before: ")
+    assert "timezone" in line
 
 
 def test_settings_cannot_be_changed_behind_ones_back() -> None:

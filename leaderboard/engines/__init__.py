@@ -82,13 +82,16 @@ class Running(Struct, frozen=True, kw_only=True):
 
 
 class Engine(ABC):
-    """Boards by channel. ``start`` and ``stop`` alone are async; the three callbacks are set before ``start``."""
+    """Boards by channel. ``start`` and ``stop`` alone are async; the callbacks are set before ``start``."""
 
     changed: Callable[[str], None]
     """The board of a channel is not what it was. May come often; the receiver conflates."""
     relayed: Callable[[str, Sequence[str], bool], None]
     """Events to deliver as they came, on a relay channel or to those who watch a board's raw events; if true, only to
     hosts."""
+    revoked: Callable[[str, float], None]
+    """A token (its id, and when it would end at the latest) is not good any more. Told of each that is in force, also
+    of those that were revoked before the start."""
 
     @abstractmethod
     async def start(self) -> None:
@@ -136,6 +139,10 @@ class Engine(ABC):
     @abstractmethod
     def watch(self, channel: str, connections: int) -> None:
         """So many connections of this process now subscribe to exactly this channel; 0 = none any more."""
+
+    @abstractmethod
+    def revoke(self, token_id: str, until: float, done: Callable[[Refusal | None], None]) -> None:
+        """Tell every process that a token is not good any more; to be remembered ``until`` it would have ended."""
 
 
 def open_engine(url: str, limits: Limits) -> Engine:

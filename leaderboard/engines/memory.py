@@ -65,6 +65,7 @@ class MemoryEngine(Engine):
         self._sweeper: asyncio.Task[None] | None = None
         self.changed: Callable[[str], None] = _ignore
         self.relayed: Callable[[str, Sequence[str], bool], None] = _ignore
+        self.revoked: Callable[[str, float], None] = _ignore
 
     async def start(self) -> None:
         self._sweeper = asyncio.create_task(self._sweep(), name="memory engine's sweep")
@@ -196,6 +197,11 @@ class MemoryEngine(Engine):
             held.life = math.inf if watched else held.board.rules.idle_ttl
             held.use(now)
             self._first_end = min(self._first_end, held.end)
+
+    def revoke(self, token_id: str, until: float, done: Callable[[Refusal | None], None]) -> None:
+        # This process is all that there is: who asks for tokens here remembers it, as long as boards live.
+        self.revoked(token_id, until)
+        done(None)
 
     def sweep(self, now: float) -> None:
         """End every board whose time is over. Linear in the boards, but free while none can have ended."""

@@ -46,6 +46,22 @@ def test_the_handshake_carries_the_key_as_a_sub_protocol(run: Run) -> None:
     assert frames == [{"type": "connection_init"}]
 
 
+def test_a_token_counts_before_a_key(run: Run) -> None:
+    protocol, subscribed = run(
+        """
+        const other = new World();
+        const { target, environment } = other;
+        const second = connect({ url: "http://h", key: "k", token: "t", target, environment });
+        other.socket.accept();
+        second.subscribe("/leaderboard/a", () => {});
+        return [other.socket.protocols[1], other.socket.sent.find(({ type }) => type === "subscribe")];
+        """
+    )
+    header = protocol.removeprefix("header-")
+    members = json.loads(base64.urlsafe_b64decode(header + "=" * (-len(header) % 4)))
+    assert members == subscribed["authorization"] == {"host": "h", "Authorization": "t"}
+
+
 @pytest.mark.parametrize(
     ("chance", "pauses"),
     [
