@@ -80,7 +80,7 @@ class Session:
         if isinstance(opened, Grant):
             self._expect_end(opened)
         self._unanswered = self._answers = 0
-        self._channel = ""
+        self._channel: str | None = None
         self._authorization: dict[str, Any] | None = None
         self._last_target: Target
         self._closed = False

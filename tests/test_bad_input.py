@@ -166,6 +166,7 @@ REFUSED_PUBLISHES: dict[str, tuple[dict[str, Any], str]] = {
     "an underscore": ({"channel": "/leaderboard/a_b"}, "BadRequestException"),
     "a wildcard": ({"channel": "/leaderboard/*"}, "BadRequestException"),
     "an empty channel": ({"channel": ""}, "BadRequestException"),
+    "nothing but empty": ({"channel": "", "authorization": None}, "BadRequestException"),
     "an unknown namespace": ({"channel": "/nowhere/a"}, "UnauthorizedException"),
     "no authorization": ({"authorization": None}, "UnauthorizedException"),
     "an empty authorization": ({"authorization": {}}, "UnauthorizedException"),
