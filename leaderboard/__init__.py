@@ -16,13 +16,14 @@ A game client sends a ``publish`` frame with an event such as ``{"player": "ann"
    each subscriber's id in front: ``data`` frames, one per subscriber and interval however many scores came in.
 
 `api` is the same over HTTP (`boards` and their `exports`), `pages` what people look at, `client` what programs use
-(over its `link`, for its `subscriptions`), `cli` the command with its `commands`: `terminal` draws, `simulate` is a
-`crowd` with a stopwatch (`latency`, `figures`). `app` wires it all and `serving` runs it. A module imports only from
-those before it:
+(over its `link`, for its `subscriptions`), `cli` the command with its `commands` and a host's `control`: `terminal`
+draws, `simulate` is a `crowd` with a stopwatch (`latency`, `figures`). `app` wires it all and `serving` runs it. A
+module imports only from those before it:
 ``errors settings names retries frames`` < ``channels limits events rounds ranking tokens`` < ``presence curtain`` <
 ``board`` < ``messages auth engines metrics`` < ``hub link movement`` < ``broker subscriptions`` <
 ``operations client`` < ``session direct simulate`` < ``realtime terminal figures`` < ``answers`` < ``exports`` <
-``boards`` < ``api pages`` < ``app`` < ``serving commands`` < ``cli``.
+``boards`` < ``api pages`` < ``app`` < ``serving commands`` < ``control`` <
+``cli``.
 """
 
 __version__ = "0.1.0"

@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
+from pydantic import BaseModel, SecretStr
 
 from leaderboard import __version__, serving
 from leaderboard.app import create_app
 from leaderboard.auth import Authenticator, new_api_key
-from leaderboard.commands import LOCAL, PUBLIC_KEY, AsJson, commands, err, fail, out
+from leaderboard.commands import LOCAL, PUBLIC_KEY, AsJson, commands, duration, err, fail, out
+from leaderboard.control import control_command
 from leaderboard.errors import BadRequest
 from leaderboard.events import MAX_PLAYER
 from leaderboard.names import is_printable_id
-from leaderboard.settings import ApiKey, ConfigError, Duration, Loaded, Settings, load, render
+from leaderboard.settings import ApiKey, ConfigError, Loaded, Settings, load, render
 from leaderboard.tokens import TokenRole
 
 cli = typer.Typer(
@@ -178,7 +179,7 @@ def token(
         typer.Option(
             "--for",
             metavar="TIME",
-            parser=_duration,
+            parser=duration,
             show_default="2h",
             help="How long, as 90s, 30m or 2h; at most 24h.",
         ),
@@ -219,13 +220,6 @@ def token(
         err.print(f"id {claims.jti}, good until {end:%Y-%m-%d %H:%M:%S} UTC", style="dim")
 
 
-def _duration(text: str) -> float:
-    try:
-        return TypeAdapter(Duration).validate_python(text)
-    except ValidationError:
-        raise typer.BadParameter(f"{text!r} is no time such as 90s, 30m or 2h") from None
-
-
 def _toml(model: BaseModel, sources: Mapping[str, str], prefix: str = "") -> Iterator[str]:
     """The settings of a table, each with its source, then the tables below it."""
     plain: dict[str, str] = {}
@@ -264,3 +258,4 @@ def _load(config: Path | None, **flags: Any) -> Loaded:
 
 
 cli.add_typer(commands)
+cli.add_typer(control_command)

@@ -14,6 +14,7 @@ from typing import Annotated, Any, NoReturn, TypeVar
 
 import msgspec
 import typer
+from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 from rich.markup import escape
 
@@ -24,7 +25,7 @@ from leaderboard.errors import Unauthorized
 from leaderboard.link import endpoint
 from leaderboard.messages import MAX_EVENTS
 from leaderboard.ranking import number
-from leaderboard.settings import MAX_RADIUS, MAX_TOP, Namespace, Settings
+from leaderboard.settings import MAX_RADIUS, MAX_TOP, Duration, Namespace, Settings
 from leaderboard.simulate import BATCH, Plan, Simulation
 
 LOCAL = "http://127.0.0.1:8000"
@@ -48,6 +49,14 @@ def _address(text: str) -> str:
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     return text
+
+
+def duration(text: str) -> float:
+    """Seconds, of an option such as 90s, 30m or 2h."""
+    try:
+        return TypeAdapter(Duration).validate_python(text)
+    except ValidationError:
+        raise typer.BadParameter(f"{text!r} is no time such as 90s, 30m or 2h") from None
 
 
 Channel = Annotated[str, typer.Argument(help="A channel, as /leaderboard/arcade.")]
@@ -181,7 +190,7 @@ def watch(
                     return
 
     with contextlib.suppress(KeyboardInterrupt):
-        _run(show())
+        run(show())
 
 
 @commands.command()
@@ -225,18 +234,18 @@ def publish(
         raise typer.BadParameter("only - is known, for events from stdin", param_hint="source")
     if event and len(event) > MAX_EVENTS:
         raise typer.BadParameter(f"at most {MAX_EVENTS} of them", param_hint="--event")
-    events: list[object] = [_raw(text, "--event") for text in event or ()]
+    events: list[object] = [raw(text, "--event") for text in event or ()]
     if player is not None:
         events.append(_score(player, score, name, meta))
-    _need(key or token)
+    need(key or token)
 
     async def send() -> bool:
         async with connect(url, key, token=token) as client:
             if source:
                 return await _pipe(client, channel)
-            return await _publish(client, channel, events, retry=not event)
+            return await publish_events(client, channel, events, retry=not event)
 
-    if not _run(send()):
+    if not run(send()):
         raise typer.Exit(1)
 
 
@@ -249,11 +258,11 @@ def _score(
     if name is not None:
         event["name"] = name
     if meta is not None:
-        event["meta"] = _raw(meta, "--meta")
+        event["meta"] = raw(meta, "--meta")
     return event
 
 
-def _raw(text: str, option: str) -> msgspec.Raw:
+def raw(text: str, option: str) -> msgspec.Raw:
     """JSON text that is sent as it was written, if it is JSON."""
     try:
         msgspec.json.decode(text)
@@ -262,7 +271,7 @@ def _raw(text: str, option: str) -> msgspec.Raw:
     return msgspec.Raw(text.encode())
 
 
-async def _publish(
+async def publish_events(
     client: Client, channel: str, events: Sequence[object], *, retry: bool = True
 ) -> bool:
     """Publish and tell of each event; whether none failed."""
@@ -300,7 +309,7 @@ async def _pipe(client: Client, channel: str) -> bool:
                 _say(f"line {at}: {error}")
                 well = False
         if events:
-            well &= await _publish(client, channel, events)
+            well &= await publish_events(client, channel, events)
             await asyncio.sleep(PIPE_PACE)
     return well
 
@@ -373,7 +382,7 @@ def simulate(
         leaderboard simulate /leaderboard/demo --rate 2000 --players 5000 --watchers 100 --seconds 10 --json
     """
     plan = Plan(channel, players, rate, seconds, connections, watchers, batch, mode, seed)
-    _need(key or token)
+    need(key or token)
     simulation = Simulation(plan, lambda: Client(url, key, token=token))
 
     async def play() -> bool:
@@ -386,14 +395,14 @@ def simulate(
             out.print(figures.figures(report))
         return not (report.failed or report.unanswered or report.not_shown)
 
-    if not _run(play()):
+    if not run(play()):
         raise typer.Exit(1)
 
 
 # -- shared ------------------------------------------------------------------------------------------------------------
 
 
-def _run(main: Coroutine[Any, Any, T]) -> T:
+def run(main: Coroutine[Any, Any, T]) -> T:
     """Run until it ends, is interrupted or terminated; what a server or the network did is an error in one line."""
 
     async def terminable() -> T:
@@ -424,7 +433,7 @@ def _on_signal(kind: signal.Signals, call: Callable[[], object]) -> None:
         asyncio.get_running_loop().add_signal_handler(kind, call)
 
 
-def _need(credential: str | None) -> None:
+def need(credential: str | None) -> None:
     """Publishing does: the public key may only view."""
     if not credential:
         fail(

@@ -341,7 +341,8 @@ class Result(Struct):
 
 
 class Published(Struct, omit_defaults=True):
-    """The answer to a publish. ``results``, where asked for, has one item per event: null for those that failed."""
+    """The answer to a publish. ``results``, where asked for, has one item per event: null for those that failed or
+    have no player."""
 
     successful: list[Accepted]
     failed: list[Failed]

@@ -160,10 +160,10 @@ class Operations:
 
 
 def _results(count: int, sent: Sequence[int], outcome: Outcome) -> list[Result | None]:
-    """Where each event of a publish left its player; None for those that failed."""
+    """Where each event of a publish left its player; None for those that failed or have none."""
     results: list[Result | None] = [None] * count
     for index, event, rank in zip(sent, outcome.events, outcome.ranks, strict=True):
-        if not isinstance(event, Refusal):
+        if isinstance(event, Applied) and event.player:
             score = None if event.score is None else number(event.score)
             results[index] = Result(event.player, score, rank, outcome.version)
     return results

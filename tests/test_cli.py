@@ -25,7 +25,7 @@ import pytest
 from leaderboard.client import connect as connect_client
 from leaderboard.settings import Limits, Namespace, Settings
 from tests.appsync import connect
-from tests.conftest import ADMIN, SCOREKEEPER, VIEWER, Server, Start
+from tests.conftest import ADMIN, HOST, SCOREKEEPER, VIEWER, Server, Start
 
 ARCADE = "/leaderboard/arcade"
 COMMAND = (sys.executable, "-m", "leaderboard")
@@ -367,6 +367,56 @@ async def test_publish_called_wrongly_is_a_usage_error(
     assert (await run("publish", ARCADE, *arguments, LEADERBOARD_KEY=ADMIN)).code == 2
 
 
+# -- control -----------------------------------------------------------------------------------------------------------
+
+
+async def test_control_does_what_a_host_does(server: Server, run: Run) -> None:
+    async def control(*arguments: str) -> Ended:
+        return await run("control", "/game/KX7M", *arguments, **keyed(server, HOST))
+
+    async def board(query: str = "") -> Any:
+        return (await (await server.http()).get(f"/api/boards/game/KX7M{query}")).json()
+
+    for arguments in (
+        ("props", '{"public":{"title":"Light Nine"}}'),
+        ("open", "--in", "0s", "--for", "5m"),
+    ):
+        ended = await control(*arguments)
+        assert (ended.code, ended.out, ended.err) == (0, "published\n", "")
+    opened = await board()
+    assert opened["round"]["props"] == {"title": "Light Nine"}
+    assert 0 < opened["ends_in_ms"] <= 300_000
+    await run("publish", "/game/KX7M", "--player", "ann", "--score", "5", **keyed(server, HOST))
+    for arguments in (("freeze",), ("reveal", "--every", "10s"), ("ban", "ann"), ("clear",)):
+        assert (await control(*arguments)).code == 0
+    assert (await board())["round"]["number"] == 2
+    assert (await board("?round=1"))["total"] == 0
+    ended = await control("reveal")
+    assert (ended.code, ended.err) == (
+        1,
+        "error: NotFrozen: only a frozen board can be revealed\n",
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("jump",),
+        ("ban",),
+        ("close", "ann"),
+        ("props", "{"),
+        ("close", "--for", "3s"),
+        ("open", "--every", "3s"),
+        ("open", "--for", "soon"),
+        ("open", "--steps", "1"),
+    ],
+)
+async def test_control_called_wrongly_is_a_usage_error(
+    run: Run, arguments: tuple[str, ...]
+) -> None:
+    assert (await run("control", ARCADE, *arguments, LEADERBOARD_KEY=ADMIN)).code == 2
+
+
 async def test_nobody_there_is_one_line(server: Server, run: Run) -> None:
     await server.stop()
     for command in (("watch", ARCADE), ("publish", ARCADE, "--event", "1"), ("simulate", ARCADE)):
@@ -629,7 +679,8 @@ async def test_amplify_outputs_for_plain_http_keep_amplify_from_tls(
 
 
 @pytest.mark.parametrize(
-    "command", ["serve", "watch", "publish", "simulate", "config", "token", "amplify-outputs"]
+    "command",
+    ["serve", "watch", "publish", "simulate", "config", "token", "control", "amplify-outputs"],
 )
 async def test_help_has_examples_and_no_secret(run: Run, command: str) -> None:
     ended = await run(command, "--help", LEADERBOARD_KEY="da2-very-secret")

@@ -26,6 +26,7 @@ CORRIDOR = (
     {"api", "pages"},
     {"app"},
     {"serving", "commands"},
+    {"control"},
     {"cli"},
     {"__init__", "__main__"},  # these speak for the package, so they may know all of it
 )
