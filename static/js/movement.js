@@ -29,14 +29,19 @@ export class Movement {
   }
 
   /**
-   * Places won (positive) or lost; 0 for one who was not in sight.
+   * Places won (positive) or lost since then, or since the player came into sight.
    * @param {string} player
    * @param {number} position
    * @param {number} now
    */
   of(player, position, now) {
-    const before = this.#seen.findLast((frame) => frame.time <= now - SPAN) ?? this.#seen[0];
-    return (before?.places.get(player) ?? position) - position;
+    /** @type {number | undefined} */
+    let before;
+    for (const { time, places } of this.#seen) {
+      if (before !== undefined && time > now - SPAN) break;
+      before = places.get(player) ?? before;
+    }
+    return (before ?? position) - position;
   }
 
   /** A new life of the board: places of the old one mean nothing. */

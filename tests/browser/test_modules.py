@@ -42,6 +42,19 @@ def test_movement_compares_with_five_seconds_ago(run: Run) -> None:
     assert found == {"c": [1, 1, -1, 0, 0], "stranger": 0}
 
 
+def test_movement_compares_who_was_not_in_sight_since_it_was(run: Run) -> None:
+    found = run(
+        f"""async () => {{ {MOVEMENT}
+          movement.note(0, rows("a"));
+          movement.note(1000, rows("a", "b"));
+          const entered = movement.of("b", 2, 1000);
+          movement.note(2000, rows("b", "a"));
+          return [entered, movement.of("b", 1, 2000), movement.of("b", 1, 6900), movement.of("b", 1, 7000)];
+        }}"""
+    )
+    assert found == [0, 1, 1, 0]
+
+
 def test_movement_keeps_the_last_frame_before_a_silence(run: Run) -> None:
     assert (
         run(
