@@ -16,11 +16,11 @@ A game client sends a ``publish`` frame with an event such as ``{"player": "ann"
    each subscriber's id in front: ``data`` frames, one per subscriber and interval however many scores came in.
 
 `api` is the same over HTTP (`boards` and their `exports`), `pages` what people look at, `client` what programs use
-(over its `link`, for its `subscriptions`), `cli` the command with its `commands` and a host's `control`: `terminal`
-draws, `simulate` is a `crowd` with a stopwatch (`latency`, `figures`). `app` wires it all and `serving` runs it. A
-module imports only from those before it:
-``errors settings names retries frames`` < ``channels limits events rounds ranking tokens`` < ``presence curtain`` <
-``board`` < ``messages auth engines metrics`` < ``hub link movement`` < ``broker subscriptions`` <
+(over its `link`, for its `subscriptions`), `standing` what a row tells of itself, `cli` the command with its `commands`
+and a host's `control`: `terminal` draws, `simulate` is a `crowd` with a stopwatch (`latency`, `figures`). `app` wires it
+all and `serving` runs it. A module imports only from those before it:
+``errors settings names retries frames movement`` < ``channels limits events rounds ranking tokens standing`` <
+``presence curtain`` < ``board`` < ``messages auth engines metrics`` < ``hub link`` < ``broker subscriptions`` <
 ``operations client`` < ``session direct simulate`` < ``realtime terminal figures`` < ``answers`` < ``exports`` <
 ``boards`` < ``api pages`` < ``app`` < ``serving commands`` < ``control`` <
 ``cli``.

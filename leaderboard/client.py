@@ -33,6 +33,7 @@ from leaderboard.link import (
     State,
 )
 from leaderboard.messages import Accepted, Failed, Published, Result
+from leaderboard.standing import Standing, Standings
 from leaderboard.subscriptions import (
     Closed,
     Events,
@@ -64,6 +65,8 @@ __all__ = [
     "Row",
     "Snapshot",
     "Snapshots",
+    "Standing",
+    "Standings",
     "State",
     "Subscription",
     "connect",

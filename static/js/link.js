@@ -16,6 +16,7 @@
  * @property {string} [name]
  * @property {number} score
  * @property {Record<string, unknown>} [meta]
+ * @property {number} [percentile]  share (0 to 1) of entries that are strictly worse; in rows of `around` and `of`
  */
 /**
  * @typedef {object} Round

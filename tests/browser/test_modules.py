@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,9 @@ from leaderboard import templating
 from tests.browser.conftest import Site
 
 Run = Callable[..., Any]
+
+# The cases of tests/test_standing.py: both languages say the same.
+CASES = json.loads((Path(__file__).parents[1] / "standings.json").read_text("utf-8"))
 
 
 @pytest.fixture
@@ -79,6 +84,44 @@ def test_movement_remembers_little_and_forgets_another_life(run: Run) -> None:
         }}"""
     )
     assert found == [1, 0]
+
+
+STANDING = """async ({ order, frames, now = 0, found }) => {
+  const { Standings } = await import("/static/js/standing.js");
+  const { Words } = await import("/static/js/strings.js");
+  const words = new Words("en");
+  const standings = new Standings(order);
+  const names = ["rank", "position", "player", "score", "percentile"];
+  const entries = (rows) => rows?.map((row) => Object.fromEntries(row.map((value, index) => [names[index], value])));
+  for (const { at = 0, total, reset, ...lists } of frames) {
+    const { rows, around, of } = lists;
+    standings.see({ total, reset, rows: entries(rows), around: entries(around), of: entries(of) }, 1000 * at);
+  }
+  return Object.fromEntries(Object.keys(found).map((player) => {
+    const standing = standings.of(player, 1000 * now);
+    return [player, standing ? {
+      above: standing.above && standing.above.player,
+      gap: standing.gap,
+      to_pass: standing.toPass,
+      tied: standing.tied,
+      ahead: standing.ahead,
+      moved: standing.moved,
+      reason: words.reason(standing),
+      passing: words.passing(standing),
+      sentence: words.sentence(standing),
+    } : null];
+  }));
+}"""
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["proves"])
+def test_a_row_tells_how_it_stands(run: Run, case: dict[str, Any]) -> None:
+    told = run(STANDING, case)
+    for player, expected in case["found"].items():
+        found = told[player]
+        if found is not None and expected is not None:
+            found = {name: found[name] for name in expected}
+        assert found == expected, player
 
 
 @pytest.mark.parametrize(
