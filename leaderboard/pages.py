@@ -23,8 +23,9 @@ from leaderboard.broker import Broker
 from leaderboard.engines import Running
 from leaderboard.errors import BadRequest, Refusal, ResourceNotFound, Unauthorized
 from leaderboard.events import MAX_PLAYER
-from leaderboard.ranking import Row, View, Window
+from leaderboard.ranking import Row, View
 from leaderboard.settings import MAX_TOP, Namespace, Settings
+from leaderboard.standing import Standing, explain, in_order, phrases
 
 BOARDS_PER_PAGE: Final = 24
 THEMES: Final = ("auto", "light", "dark")
@@ -85,7 +86,7 @@ async def home(request: Request) -> HTMLResponse:
         base=base,
         socket=base.replace("http", "ws", 1),
         viewer_key=settings.viewer_key,
-        sample=_SAMPLE,
+        sample=explain(_SAMPLE, len(_SAMPLE), "desc"),
         **_to_try(request),
     )
 
@@ -119,7 +120,8 @@ async def boards_fragment(request: Request, after: str = "") -> HTMLResponse:
 
 
 async def board(request: Request, channel: str) -> HTMLResponse:
-    """One board. Query: ``top`` (rows), ``around`` (a player whose neighbourhood is shown too), ``theme``."""
+    """One board. Query: ``top`` (rows), ``theme``, ``around`` (a player whose place is told, and who is near), ``me``
+    (1: that is the one who looks)."""
     path = channels.parse(channel)
     settings: Settings = request.app.state.settings
     rules = settings.namespaces.get(channels.namespace(path))
@@ -127,7 +129,7 @@ async def board(request: Request, channel: str) -> HTMLResponse:
         raise ResourceNotFound(
             f"There is no namespace {channels.namespace(path)!r} on this server."
         )
-    top, around = _top(request, rules), _around(request)
+    top, around, me = _top(request, rules), _around(request), _me(request)
     known: dict[str, Any] = {
         "channel": path,
         "title": templating.title_of(path),
@@ -142,8 +144,10 @@ async def board(request: Request, channel: str) -> HTMLResponse:
     if not _may_view(request, path):
         return _page(request, "board.html", 403, relay=False, viewable=False, **known)
     broker: Broker = request.app.state.broker
-    view = View(top=top, around=around or None)
+    view, query = View(top=top, around=around or None), request.query_params
     reading = await broker.read(path, view)
+    window = reading.windows[view]
+    standings = explain(in_order(window.rows, window.around), window.total, rules.order)
     return _page(
         request,
         "board.html",
@@ -152,9 +156,12 @@ async def board(request: Request, channel: str) -> HTMLResponse:
         order=rules.order,
         top=top,
         around=around,
+        me=me,
+        place=_place(standings, around, me) if around else "",
+        kept=[(name, value) for name in ("top", "theme") if (value := query.get(name))],
         reading=reading,
-        window=reading.windows[view],
-        rows=lines(reading.windows[view]),
+        window=window,
+        standings=standings,
         watching=broker.watching(path),
         **known,
         **_to_try(request, path),
@@ -209,14 +216,17 @@ async def _boards(request: Request, after: str) -> dict[str, Any]:
 async def _tile(broker: Broker, board: Running) -> Tile:
     view = View(top=1)
     reading = await broker.read(board.channel, view)
-    leader = next(iter(lines(reading.windows[view])), None)
+    leader = next(iter(reading.windows[view].rows or ()), None)
     return Tile(board.channel, board.total, broker.watching(board.channel), leader)
 
 
-def lines(window: Window) -> list[Row]:
-    """The rows of all lists in the order of the board, each player once."""
-    rows = {row.player: row for row in [*(window.rows or ()), *(window.around or ())]}
-    return sorted(rows.values(), key=lambda row: row.position)
+def _place(standings: list[Standing], player: str, me: bool) -> str:
+    """What is said of the player that a visitor follows: static/js/strings.js words it alike."""
+    found = next((each for each in standings if each.row.player == player), None)
+    # A name may run the other way; isolated, it leaves the sentence around it in order.
+    name = (found and found.row.name) or player
+    subject = "You are" if me else f"\u2068{name}\u2069 is"
+    return " · ".join(phrases(found, subject))
 
 
 def _may_view(request: Request, path: str) -> bool:
@@ -250,6 +260,13 @@ def _around(request: Request) -> str:
     if len(player) > MAX_PLAYER:
         raise BadRequest(f"around is the id of a player: {MAX_PLAYER} characters at most.")
     return player
+
+
+def _me(request: Request) -> bool:
+    text = request.query_params.get("me", "")
+    if text not in ("", "1"):
+        raise BadRequest("me is 1, where the player of around is the one who looks.")
+    return text == "1"
 
 
 def _theme(request: Request) -> str:

@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from leaderboard.assets import TEMPLATES
 from leaderboard.ranking import Row
+from leaderboard.standing import amount
 
 HUES: Final = 8
 """Colours of faces: `hue` in static/js/board.js counts the same."""
@@ -146,5 +147,5 @@ _templates = Environment(
     lstrip_blocks=True,
 )
 _templates.filters.update(
-    {each.__name__: each for each in (hue, initials, number, paragraphs, shown, title_of)}
+    {each.__name__: each for each in (amount, hue, initials, number, paragraphs, shown, title_of)}
 )

@@ -158,6 +158,33 @@ async def test_top_and_around_choose_the_rows(server: Server) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("query", "place"),
+    [
+        ("around=bob&me=1", "You are 2nd of 3 · 10 points to 1st"),
+        ("around=bob", "\u2068Bob &lt;b&gt;\u2069 is 2nd of 3 · 10 points to 1st"),
+        (
+            "around=eve",
+            "\u2068eve\u2069 is 2nd of 3 · same score, reached later · 1 fewer point to pass",
+        ),
+        ("around=ann&me=1", "You are 1st of 3 · ahead of 66%"),
+        ("around=zoe", "\u2068zoe\u2069 is not on this board yet"),
+        ("around=zoe&me=1", "You are not on this board yet"),
+        ("me=1", ""),
+    ],
+)
+async def test_a_place_is_told_before_any_script_runs(start: Start, query: str, place: str) -> None:
+    server = await start(namespaces={"golf": {"order": "asc"}})
+    await publish(server, "/golf/open", "ann", 60)
+    await publish(server, "/golf/open", "bob", 70, name="Bob <b>")
+    await publish(server, "/golf/open", "eve", 70)
+    text = (await get(server, f"/l/golf/open?{query}")).text
+    (told,) = re.findall(r'id="own-place"[^>]*>([^\n]*)</p>', text)
+    assert told == place
+    assert ('id="own-place" hidden' in text) == (place == "")
+    assert 'title="10 points to 1st · 11 fewer points to pass"' in text
+
+
 @pytest.mark.parametrize("form", ["leaderboard/arcade", "leaderboard/arcade/"])
 async def test_all_forms_of_a_channel_are_one_board(server: Server, form: str) -> None:
     await publish(server, "/leaderboard/arcade", "ann", 120)
@@ -177,6 +204,7 @@ async def test_all_forms_of_a_channel_are_one_board(server: Server, form: str) -
         ("/l/leaderboard/x?top=x", 400),
         ("/l/leaderboard/x?top=٣", 400),
         ("/l/leaderboard/x?theme=pink", 400),
+        ("/l/leaderboard/x?around=ann&me=yes", 400),
         ("/l/leaderboard/x?around=" + "x" * 129, 400),
     ],
 )

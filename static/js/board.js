@@ -5,11 +5,12 @@
 // CSS transition such an animation survives re-insertion, so nothing jumps where `moveBefore` is missing.
 // The elements are the same as those of templates/_rows.html, whose rows are adopted. Text goes into text nodes only.
 
-import { Movement } from "./movement.js";
+import { Standings } from "./standing.js";
 import { Words } from "./strings.js";
 
 /** @typedef {import("./link.js").Snapshot} Snapshot */
-/** @typedef {import("./link.js").Row} Entry */
+/** @typedef {import("./standing.js").Order} Order */
+/** @typedef {import("./standing.js").Standing} Standing */
 
 // An animation may be sampled a fraction of a millisecond before its own start: without `fill` the row would be seen at
 // its end for that one frame.
@@ -20,29 +21,13 @@ const ENTER = { duration: 160, easing: "ease-out", fill: "backwards" };
 const FADE = /** @type {const} */ ({ duration: 1200, fill: "both" });
 const HUES = 8;
 
-/**
- * The rows of a snapshot in the order of the board: top, around and chosen players together, each once.
- * @param {Snapshot} snapshot
- * @returns {Entry[]}
- */
-export function lines(snapshot) {
-  /** @type {Map<string, Entry>} */
-  const rows = new Map();
-  for (const part of [snapshot.rows, snapshot.around, snapshot.of]) {
-    for (const row of part ?? []) rows.set(row.player, row);
-  }
-  return [...rows.values()].sort((a, b) => a.position - b.position);
-}
-
 /** Keeps one `<table>` showing the newest snapshot. */
 export class Board {
   /** @type {Map<string, Line>} */
   #lines = new Map();
-  #movement = new Movement();
   #body;
   #words;
   #own;
-  #better;
   #onDraw;
   #calm = matchMedia("(prefers-reduced-motion: reduce)");
   /** @type {Snapshot | null} */
@@ -57,28 +42,28 @@ export class Board {
    * @param {object} [options]
    * @param {Words} [options.words]
    * @param {string} [options.own]  the player whose row stands out
-   * @param {"desc" | "asc"} [options.order]  which scores are better, for the colour of a change
+   * @param {Order} [options.order]  which scores are better; unless given, the rows tell
    * @param {(snapshot: Snapshot) => void} [options.onDraw]  called with each snapshot that is drawn
    */
-  constructor(table, { words = new Words(), own = "", order = "desc", onDraw = () => {} } = {}) {
+  constructor(table, { words = new Words(), own = "", order, onDraw = () => {} } = {}) {
     this.#body = table.tBodies[0];
     this.#words = words;
     this.#own = own;
-    this.#better = order === "asc" ? -1 : 1;
     this.#onDraw = onDraw;
     for (const element of this.#body.rows) {
       const line = new Line(element);
       this.#lines.set(line.player, line);
     }
-    if (this.#lines.size) this.#movement.note(performance.now(), this.#lines.values());
+    /** How each player in sight stands, by the newest snapshot. */
+    this.standings = new Standings(order);
+    if (this.#lines.size) this.standings.see({ total: 0, rows: [...this.#lines.values()].map((line) => line.row) });
     // What happened while nobody looked is not played back: the next frame simply shows the newest.
     document.addEventListener("visibilitychange", () => (this.#unseen ||= document.hidden));
   }
 
   /** Takes a snapshot; an older one that was not drawn yet is dropped. @param {Snapshot} snapshot */
   draw(snapshot) {
-    if (snapshot.reset) this.#movement.forget();
-    this.#movement.note(performance.now(), lines(snapshot));
+    this.standings.see(snapshot);
     this.#newest = snapshot;
     this.#schedule();
   }
@@ -100,13 +85,13 @@ export class Board {
       const snapshot = this.#newest;
       if (this.#paused || !snapshot) return;
       this.#newest = null;
-      this.#paint(lines(snapshot));
+      this.#paint([...this.standings]);
       this.#onDraw(snapshot);
     });
   }
 
-  /** @param {Entry[]} entries */
-  #paint(entries) {
+  /** @param {Standing[]} standings */
+  #paint(standings) {
     const moving = !this.#calm.matches && !document.hidden && !this.#unseen;
     this.#unseen = false;
 
@@ -121,7 +106,7 @@ export class Board {
     }
 
     // Last: write and re-order.
-    const staying = new Set(entries.map((entry) => entry.player));
+    const staying = new Set(standings.map(({ row }) => row.player));
     for (const [player, line] of this.#lines) {
       if (staying.has(player)) continue;
       line.element.remove();
@@ -129,19 +114,19 @@ export class Board {
     }
     /** @type {Line[]} */
     const order = [];
-    /** @type {Entry | undefined} */
-    let above;
-    for (const entry of entries) {
-      let line = this.#lines.get(entry.player);
+    const better = this.standings.order === "asc" ? -1 : 1;
+    for (const standing of standings) {
+      const { player } = standing.row;
+      let line = this.#lines.get(player);
       if (!line) {
-        line = Line.make(entry.player);
-        this.#lines.set(entry.player, line);
+        line = Line.make(player);
+        this.#lines.set(player, line);
       }
       // Of a hundred rows a screen shows a few; nobody sees the others move or fade.
       const seen = inSight(before.get(line)?.top);
-      line.write(entry, above, this.#words, this.#better, entry.player === this.#own, seen);
+      const marks = { own: player === this.#own, apart: order.length > 0 && !standing.above };
+      line.write(standing, this.#words, better, marks, seen);
       order.push(line);
-      above = entry;
     }
     this.#reorder(order);
     this.#arrows();
@@ -179,7 +164,7 @@ export class Board {
     const now = performance.now();
     let some = false;
     for (const line of this.#lines.values()) {
-      some = line.arrow(this.#movement.of(line.player, line.position, now), this.#words) || some;
+      some = line.arrow(this.standings.moved(line.player, line.position, now), this.#words) || some;
     }
     clearTimeout(this.#tick);
     if (some) this.#tick = setTimeout(() => this.#arrows(), 1000);
@@ -188,8 +173,6 @@ export class Board {
 
 /** One row: its cells, and what they say. */
 class Line {
-  position = 0;
-  #score = NaN;
   #fade = 0;
   /** @type {Animation | undefined} */
   #fading;
@@ -200,12 +183,20 @@ class Line {
   constructor(element) {
     this.element = element;
     this.player = element.dataset.player ?? "";
-    const [rank, move, player, delta, score] = element.cells;
-    this.cells = { rank, move, delta, score };
+    const [rank, move, player, delta, score, gap] = element.cells;
+    this.cells = { rank, move, delta, score, gap };
     this.face = /** @type {HTMLElement} */ (player.firstElementChild);
     this.name = /** @type {HTMLElement} */ (player.lastElementChild);
-    this.position = Number(element.dataset.position);
-    this.#score = Number(element.dataset.score ?? NaN);
+    const { dataset } = element;
+    this.rank = Number(dataset.rank);
+    this.position = Number(dataset.position);
+    this.score = Number(dataset.score);
+  }
+
+  /** What it shows, as a snapshot has it. */
+  get row() {
+    const { player, rank, position, score } = this;
+    return { player, rank, position, score };
   }
 
   /** A new row without text. @param {string} player */
@@ -220,41 +211,55 @@ class Line {
       make("th", { role: "rowheader", scope: "row", class: "player" }, face, name),
       make("td", { role: "cell", class: "delta" }),
       make("td", { role: "cell", class: "score" }),
+      make("td", { role: "cell", class: "gap" }),
     );
     return new Line(/** @type {HTMLTableRowElement} */ (element));
   }
 
   /**
-   * @param {Entry} entry
-   * @param {Entry | undefined} above  the entry drawn above this one
+   * @param {Standing} standing
    * @param {Words} words
    * @param {number} better  1 if more is better, else -1
-   * @param {boolean} own
+   * @param {{own: boolean, apart: boolean}} marks  `apart`: places are missing above
    * @param {boolean} seen
    */
-  write(entry, above, words, better, own, seen) {
+  write(standing, words, better, { own, apart }, seen) {
+    const entry = standing.row;
     const { rank, score } = this.cells;
-    const next = above !== undefined && entry.position === above.position + 1;
-    const tied = next && entry.score === above.score;
     const shown = entry.name || entry.player;
 
     put(this.element, "data-rank", String(entry.rank));
     put(this.element, "data-position", String(entry.position));
     put(this.element, "data-score", String(entry.score));
     this.element.classList.toggle("own", own);
-    this.element.classList.toggle("apart", above !== undefined && !next);
+    this.element.classList.toggle("apart", apart);
     text(rank, words.number(entry.rank));
-    tied ? put(rank, "title", words.say.tied) : rank.removeAttribute("title");
     if (this.name.textContent !== shown) {
       text(this.face, initials(shown));
       text(this.name, shown);
       put(this.name, "title", shown);
     }
     text(score, words.number(entry.score));
-    const change = entry.score - this.#score;
+    this.#gap(standing, words);
+    const change = entry.score - this.score;
     if (change) this.#change(words.signed(change), change * better > 0, seen);
-    this.#score = entry.score;
+    this.rank = entry.rank;
     this.position = entry.position;
+    this.score = entry.score;
+  }
+
+  /** @param {Standing} standing @param {Words} words */
+  #gap(standing, words) {
+    const { gap } = this.cells;
+    const reason = words.reason(standing);
+    const why = [reason, words.passing(standing)].filter(Boolean).join(" · ");
+    if ((gap.getAttribute("title") ?? "") === why) return;
+    if (why) put(gap, "title", why);
+    else gap.removeAttribute("title");
+    gap.replaceChildren();
+    if (!reason) return;
+    const short = standing.tied ? "=" : words.amount(standing.gap ?? 0);
+    gap.append(make("span", { "aria-hidden": "true" }, short), make("span", { class: "spoken" }, reason));
   }
 
   /**

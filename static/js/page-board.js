@@ -1,19 +1,24 @@
 // The page of one board, /l/{channel}: link, table, facts around it, and the few sentences that are read aloud.
 
 import { Announcer } from "./announcer.js";
-import { Board, lines } from "./board.js";
+import { Board } from "./board.js";
 import { connect } from "./link.js";
+import { lines } from "./standing.js";
 import { Words } from "./strings.js";
 
 /** @typedef {import("./link.js").Snapshot} Snapshot */
 
 const words = new Words();
 const stage = element("main");
-const { channel = "", key = "", around = "", order, top, epoch, version } = stage.dataset;
+const { channel = "", key = "", around = "", me, order, top, epoch, version } = stage.dataset;
 const announcer = new Announcer(element("status"));
 const card = element("board");
 const table = /** @type {HTMLTableElement} */ (card.querySelector("table"));
 const pause = element("pause");
+const mine = me !== undefined;
+
+/** The rows that are shown. @type {import("./link.js").Row[]} */
+let rows = [];
 
 const board = new Board(table, {
   words,
@@ -57,7 +62,8 @@ function badge(state) {
 
 /** Everything but the rows. @param {Snapshot} snapshot */
 function show(snapshot) {
-  const some = lines(snapshot).length > 0;
+  rows = lines(snapshot);
+  const some = rows.length > 0;
   table.hidden = !some;
   element("empty").hidden = some;
   element("facts").hidden = !some;
@@ -65,7 +71,7 @@ function show(snapshot) {
   fact("watching", snapshot.watching);
   fact("playing", snapshot.playing);
   showRound(snapshot);
-  if (around) showPlace(snapshot);
+  if (around) showPlace();
 }
 
 /** @param {string} id @param {number | undefined} value */
@@ -116,25 +122,36 @@ function showRound(snapshot) {
 
 let lastRank = 0;
 
-/** @param {Snapshot} snapshot */
-function showPlace(snapshot) {
-  const rows = lines(snapshot);
-  const index = rows.findIndex((row) => row.player === around);
-  const row = rows[index];
-  const above = rows[index - 1];
+function showPlace() {
   const shown = element("own-place");
+  const standing = board.standings.of(around);
   shown.hidden = false;
-  if (!row) {
-    shown.textContent = words.say.notPlaced(around);
+  if (!standing) {
+    shown.textContent = words.say.notPlaced(mine ? "" : around);
     return;
   }
-  const place = words.say.place(row.name || row.player, words.ordinal(row.rank), words.number(snapshot.total));
-  const points = above ? Math.abs(above.score - row.score) : 0;
-  const gap = points ? words.say.gap(words.number(points), points, words.ordinal(above.rank)) : "";
-  shown.textContent = gap ? `${place} · ${gap}` : place;
-  if (lastRank && lastRank !== row.rank) announcer.say(place);
-  lastRank = row.rank;
+  const { rank, name, player } = standing.row;
+  const sentence = words.sentence(standing, mine ? "" : name || player);
+  if (shown.textContent !== sentence) shown.textContent = sentence;
+  if (lastRank && lastRank !== rank) announcer.say(sentence);
+  lastRank = rank;
 }
+
+// -- whom to follow: the address remembers it, so that it can be kept and shared ----------------------------------------
+
+const who = /** @type {HTMLInputElement} */ (element("who"));
+
+who.addEventListener("focus", () => {
+  if (!rows.length) return; // those that the server wrote are the newest known
+  element("players").replaceChildren(...rows.map((row) => new Option(row.name || row.player, row.player)));
+});
+
+// People know names, the address wants an id.
+element("follow").addEventListener("submit", () => {
+  const asked = who.value.trim();
+  const named = rows.find((row) => row.name?.toLowerCase() === asked.toLowerCase());
+  who.value = named && !rows.some((row) => row.player === asked) ? named.player : asked;
+});
 
 /** @param {string} id @returns {HTMLElement} */
 function element(id) {

@@ -100,10 +100,30 @@ def test_equal_scores_share_a_rank_and_say_why(site: Site, page: Page, channel: 
     site.publish(channel, {"player": "eve", "score": 40})
     open_board(page, site, channel)
     expect(page.locator("tbody .rank")).to_have_text(["1", "1", "3"])
-    expect(page.locator("tbody .rank").nth(1)).to_have_attribute("title", re.compile("later"))
+    why = page.locator("tbody .gap .spoken")
+    expect(why).to_have_text(["same score, reached later", "10 points to 1st"])
     site.publish(channel, {"player": "eve", "score": 50})
     expect(page.locator("tbody .rank")).to_have_text(["1", "1", "1"])
-    expect(page.locator("tbody .rank").nth(2)).to_have_attribute("title", re.compile("later"))
+    expect(why).to_have_text(["same score, reached later"] * 2)
+
+
+def test_the_gap_to_the_row_above_is_a_column_where_there_is_room_and_always_read_aloud(
+    site: Site, page: Page, channel: str
+) -> None:
+    site.publish(channel, {"player": "ann", "score": 0.3}, {"player": "bob", "score": 0.1})
+    open_board(page, site, channel)
+    gap = page.locator("tr[data-player=bob] .gap")
+    for width, shown in ((1280, True), (390, False)):
+        page.set_viewport_size({"width": width, "height": 800})
+        box = gap.bounding_box()
+        assert box is not None
+        assert (box["width"] > 40) == shown
+        expect(page.get_by_role("cell", name="0.2 points to 1st")).to_have_count(1)
+    site.publish(channel, {"player": "bob", "score": 12}, {"player": "ann", "score": 20})
+    expect(gap).to_have_attribute("title", "8 points to 1st · 9 more points to pass")
+    site.publish(channel, {"player": "bob", "score": 30})
+    expect(gap).to_have_text("")
+    assert gap.get_attribute("title") is None
 
 
 def test_a_board_that_does_not_exist_waits_for_its_first_score(
@@ -140,14 +160,95 @@ def test_a_named_player_is_shown_wherever_it_stands(site: Site, page: Page, chan
     expect(own).to_have_attribute("data-player", "p20")
     assert page.evaluate(PLAYERS)[-5:] == ["p18", "p19", "p20", "p21", "p22"]
     expect(page.locator("tr.apart")).to_have_attribute("data-player", "p18")
-    expect(page.locator("#own-place")).to_have_text(
-        "\u2068Hedy Lamarr 20\u2069 is 20th of 30 · 10 points to 19th"
+    place = page.locator("#own-place")
+    expect(place).to_have_text(
+        "\u2068Hedy Lamarr 20\u2069 is 20th of 30 · 10 points to 19th · ahead of 33%"
     )
     site.publish(channel, {"player": "p20", "score": 5000})
-    expect(page.locator("#own-place")).to_have_text("\u2068Hedy Lamarr 20\u2069 is 1st of 30")
-    expect(page.get_by_role("status")).to_have_text("\u2068Hedy Lamarr 20\u2069 is 1st of 30")
+    expect(place).to_have_text("\u2068Hedy Lamarr 20\u2069 is 1st of 30 · ahead of 96%")
+    expect(page.get_by_role("status")).to_have_text(place.inner_text())
     assert page.evaluate(PLAYERS)[0] == "p20"
     assert len(page.evaluate(PLAYERS)) == 10
+
+
+def test_the_own_place_is_in_sight_wherever_the_page_is_scrolled_to(
+    site: Site, page: Page, channel: str
+) -> None:
+    site.fill(channel, 30)
+    page.set_viewport_size({"width": 390, "height": 640})
+    open_board(page, site, channel, "?around=p20&me=1&top=30")
+    place = page.get_by_text("You are 20th of 30 · 10 points to 19th · ahead of 33%")
+    expect(place).to_be_in_viewport(ratio=1)
+    page.mouse.wheel(0, 400)
+    page.wait_for_function("() => scrollY >= 400")
+    expect(place).to_be_in_viewport(ratio=1)
+
+
+def test_the_server_says_the_same_of_a_place_as_the_script(
+    site: Site, page: Page, channel: str
+) -> None:
+    site.publish(channel, {"player": "ann", "name": "Ann", "score": 50.0625})
+    site.publish(channel, *({"player": player, "score": 50} for player in ("bob", "eve")))
+    for query in (
+        "?around=bob",
+        "?around=eve&me=1",
+        "?around=ann",
+        "?around=zoe",
+        "?around=zoe&me=1",
+    ):
+        open_still(page, site, channel, query)
+        served = page.locator("#own-place").inner_text()
+        page.unroute_all()
+        open_board(page, site, channel, query)
+        site.publish(channel, {"player": "eve", "score": 50, "name": query})  # so that it is drawn
+        expect(page.locator("tr[data-player=eve] .name")).to_have_text(query)
+        assert page.locator("#own-place").inner_text() == served
+
+
+def test_a_visitor_picks_a_player_and_the_address_remembers(
+    site: Site, page: Page, channel: str
+) -> None:
+    site.fill(channel, 30)
+    open_board(page, site, channel, "?top=3&theme=dark")
+    who = page.get_by_label("Whose place shall stay in sight?")
+    expect(who).to_be_hidden()
+    page.get_by_role("button", name="Follow").click()
+    expect(who).to_be_focused()
+    options = page.locator("#players option")
+    assert options.evaluate_all("(all) => all.map(({ value, text }) => [value, text])") == [
+        ["p1", "Edsger Dijkstra 1"], ["p2", "Grace Hopper 2"], ["p3", "Ken Thompson 3"],
+    ]  # fmt: skip
+    who.fill("p20")
+    page.get_by_label("That is me").check()
+    who.press("Enter")
+    expect(page).to_have_url(f"{site.url}/l{channel}?around=p20&me=1&top=3&theme=dark")
+    expect(page.locator("#own-place")).to_have_text(re.compile("^You are 20th of 30"))
+    # Whoever is in sight can be called by name.
+    page.get_by_role("button", name="Follow").click()
+    expect(who).to_have_value("p20")
+    who.fill("grace hopper 2 ")
+    page.get_by_label("That is me").uncheck()
+    page.locator("#follow").get_by_role("button", name="Follow").click()
+    expect(page).to_have_url(f"{site.url}/l{channel}?around=p2&top=3&theme=dark")
+    page.get_by_role("button", name="Follow").click()
+    page.get_by_role("link", name="Follow nobody").click()
+    expect(page).to_have_url(f"{site.url}/l{channel}?top=3&theme=dark")
+    expect(page.locator("#own-place")).to_be_hidden()
+
+
+def test_a_visitor_without_javascript_can_follow_a_player(
+    site: Site, browser: Browser, channel: str
+) -> None:
+    site.fill(channel, 30)
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{site.url}/l{channel}")
+    page.get_by_role("button", name="Follow").click()
+    page.get_by_label("Whose place shall stay in sight?").fill("p20")
+    page.locator("#follow").get_by_role("button", name="Follow").click()
+    expect(page).to_have_url(f"{site.url}/l{channel}?around=p20")
+    expect(page.locator("#own-place")).to_contain_text("is 20th of 30 · 10 points to 19th")
+    context.close()
 
 
 def test_pause_freezes_the_drawing_and_not_the_link(site: Site, page: Page, channel: str) -> None:
@@ -177,13 +278,13 @@ def test_the_reading_order_is_a_table(site: Site, page: Page, channel: str) -> N
         """
         - table:
           - rowgroup:
-            - row "Rank Movement Player Change Score"
+            - row "Rank Movement Player Change Score Gap to the row above"
           - rowgroup:
             - row "1 Edsger Dijkstra 1 1,000":
               - cell "1"
               - rowheader "Edsger Dijkstra 1"
               - cell "1,000"
-            - row "2 Grace Hopper 2 990"
+            - row "2 Grace Hopper 2 990 10 points to 1st"
         """
     )
 

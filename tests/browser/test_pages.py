@@ -87,6 +87,30 @@ def test_axe_finds_no_fault(site: Site, browser: Browser, axe: str, path: str, s
     context.close()
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_form_to_follow_a_player_fits_and_has_no_fault(
+    site: Site, browser: Browser, axe: str, scheme: str
+) -> None:
+    context = browser.new_context(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+    page = context.new_page()
+    page.goto(f"{site.url}/l/leaderboard/pages?around=hostile&me=1")
+    page.get_by_role("button", name="Follow").click()
+    form = page.locator("#follow")
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 568})
+        expect(form).to_be_in_viewport(ratio=1)
+    for control in form.locator(".button, .tick, #who").all():
+        box = control.bounding_box()
+        assert box is not None
+        assert box["height"] >= 44
+    page.evaluate(axe)
+    found = page.evaluate("axe.run().then((result) => result.violations)")
+    assert [(fault["id"], [node["html"] for node in fault["nodes"]]) for fault in found] == []
+    page.keyboard.press("Escape")
+    expect(form).to_be_hidden()
+    context.close()
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_every_control_can_be_hit_and_its_focus_seen(site: Site, page: Page, path: str) -> None:
     page.set_viewport_size({"width": 390, "height": 800})
