@@ -140,6 +140,9 @@ def watch(
     radius: Annotated[
         int, typer.Option(min=0, max=MAX_RADIUS, help="Rows on both sides of --around.")
     ] = 2,
+    me: Annotated[
+        bool, typer.Option("--me", help="That player is you: the place is told as yours.")
+    ] = False,
     count: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="End after so many snapshots.")
     ] = None,
@@ -147,7 +150,10 @@ def watch(
         bool, typer.Option("--json", help="Print snapshots as JSON, one a line.")
     ] = False,
 ) -> None:
-    """Watch a board: a live table, with arrows for who has moved in the last five seconds.
+    """Watch a board: a live table, with arrows for who has moved in the last five seconds, and gaps to the row above.
+
+    With `--around` it tells that player's place: how far it is to the next one, why equal scores stand as they do (who
+    reached the score first stands first), and whom the player is ahead of.
 
     Where the output is no terminal, each snapshot is one line. A server that goes away is waited for. A channel may end
     in `/*`: then the boards below it are told line by line. Ctrl-C ends it.
@@ -156,10 +162,12 @@ def watch(
 
         leaderboard watch /leaderboard/arcade
 
-        leaderboard watch /leaderboard/arcade --around ann
+        leaderboard watch /leaderboard/arcade --around ann --me
 
         leaderboard watch /leaderboard/arcade --json --count 1
     """
+    if me and around is None:
+        raise typer.BadParameter("say by --around who you are", param_hint="--me")
     table = out.is_terminal and not as_json and not channel.endswith("/*")
     if top is None and table:
         top = terminal.rows_that_fit(out, around, radius)
@@ -178,7 +186,7 @@ def watch(
             client.subscribe(channel, top=top, around=around, radius=near) as board,
         ):
             if table:
-                await terminal.watch(Console(), client, board, around, count)
+                await terminal.watch(Console(), client, board, around, count, me=me)
                 return
             shown = 0
             async for snapshot in board:

@@ -18,19 +18,21 @@ from rich.segment import ControlType
 from rich.text import Text
 
 from leaderboard import channels
-from leaderboard.client import Client, Row, Snapshot, Snapshots, State
-from leaderboard.movement import Movement
+from leaderboard.client import Client, Row, Snapshot, Snapshots, Standing, Standings, State
 from leaderboard.names import clean_name
 from leaderboard.settings import MAX_TOP
+from leaderboard.standing import amount, phrases
 
 TICK = 0.25
 """Seconds after which the table is drawn anew without news: arrows fade, the window is resized, the link goes."""
 CHROME = 5
-"""Lines of the screen that are no rows: title, empty, headings; empty, footer."""
+"""Lines of the screen that are no rows: title, the place of the player looked around, headings; empty, footer."""
 WIDTH = 72
 """Columns beyond which the table does not grow: the eye must find the score that belongs to a name."""
-RANK, MOVE, PLAYER = 6, 8, 13
-"""Columns of the table: where ranks end, and where arrows and names begin. Scores end at the right edge."""
+RANK, MOVE, PLAYER, GAP = 6, 8, 13, 10
+"""Columns of the table: where ranks end, where arrows and names begin, and how many from the right edge scores end."""
+NARROW = 48
+"""Columns below which a table has no gaps: scores then end at the right edge."""
 
 _STATES = {
     State.CONNECTING: ("○ Connecting", "yellow"),
@@ -52,10 +54,19 @@ def rows_that_fit(console: Console, around: str | None, radius: int) -> int:
 
 
 async def watch(
-    console: Console, client: Client, board: Snapshots, around: str | None, count: int | None
+    console: Console,
+    client: Client,
+    board: Snapshots,
+    around: str | None,
+    count: int | None,
+    *,
+    me: bool = False,
 ) -> None:
-    """Show a board on the whole screen, until cancelled or for ``count`` snapshots; the last one then stays."""
-    table = BoardTable(board.channel, around)
+    """Show a board on the whole screen, until cancelled or for ``count`` snapshots; the last one then stays.
+
+    It tells the place of the player ``around``, and says "you" if that is ``me``.
+    """
+    table = BoardTable(board.channel, around, me=me)
     try:
         with _whole_screen(console):
             while count is None or count > 0:
@@ -76,24 +87,27 @@ async def watch(
 
 
 class BoardTable:
-    """A board as lines of a terminal, with arrows for who has moved. ``clock`` is seconds that never step."""
+    """A board as lines of a terminal, whose rows explain themselves. ``clock`` is seconds that never step."""
 
     def __init__(
-        self, channel: str, around: str | None, clock: Callable[[], float] = time.monotonic
+        self,
+        channel: str,
+        around: str | None,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        me: bool = False,
     ) -> None:
         self._channel = channel
         self._around = around
-        self._clock = clock
-        self._movement = Movement()
+        self._me = me
+        self._standings = Standings(clock=clock)
         self._snapshot: Snapshot | None = None
         self._seen = ""
         """The time of day of the last snapshot."""
 
     def see(self, snapshot: Snapshot) -> None:
         """Show this one from now on."""
-        if snapshot.reset:
-            self._movement.forget()
-        self._movement.note(self._clock(), (*snapshot.rows, *snapshot.around))
+        self._standings.see(snapshot)
         self._snapshot = snapshot
         self._seen = time.strftime("%H:%M:%S")
 
@@ -104,7 +118,7 @@ class BoardTable:
         body = self._body(room, size.width)
         return [
             self._edge(Text(self._channel, "bold"), Text(words.format(self._seen), style), size),
-            [],
+            self._place(size),
             *body,
             *([] for _ in range(room + 1 - len(body))),
             [],
@@ -118,7 +132,7 @@ class BoardTable:
         title = self._edge(Text(self._channel, "bold"), Text(f"at {self._seen}", "dim"), size)
         return [
             title,
-            [],
+            self._place(size),
             *self._body(MAX_TOP, size.width),
             [],
             self._edge(Text(self._summary(), "dim"), Text(), size),
@@ -130,7 +144,10 @@ class BoardTable:
         rows = self._rows(room)
         if not rows:
             return [[(left, Text("No scores yet." if self._snapshot else "", "dim"))]]
-        headings = [("Rank", left + RANK - 4), ("Player", left + PLAYER), ("Score", right - 5)]
+        scores = right if right - left < NARROW else right - GAP
+        headings = [("Rank", left + RANK - 4), ("Player", left + PLAYER), ("Score", scores - 5)]
+        if scores < right:
+            headings.append(("Gap", right - 3))
         lines: list[Line] = [[(column, Text(text, "dim")) for text, column in headings]]
         for row in rows:
             if row is None:
@@ -139,13 +156,16 @@ class BoardTable:
             style = "bold cyan" if row.player == self._around else "bold" if row.rank == 1 else ""
             rank, score = Text(f"{row.rank:,}", style), Text(number(row.score), style)
             player = Text(name(row), style)
-            player.truncate(right - score.cell_len - 2 - left - PLAYER, overflow="ellipsis")
+            player.truncate(scores - score.cell_len - 2 - left - PLAYER, overflow="ellipsis")
+            standing = self._standings.of(row.player)
+            gap = _gap(standing) if scores < right else Text()
             lines.append(
                 [
                     (max(0, left + RANK - rank.cell_len), rank),
-                    (left + MOVE, self._arrow(row)),
+                    (left + MOVE, _arrow(standing)),
                     (left + PLAYER, player),
-                    (right - score.cell_len, score),
+                    (scores - score.cell_len, score),
+                    (right - gap.cell_len, gap),
                 ]
             )
         return lines
@@ -162,11 +182,19 @@ class BoardTable:
             near.insert(0, None)
         return [*snapshot.rows[: max(0, room - len(near))], *near][:room]
 
-    def _arrow(self, row: Row) -> Text:
-        places = self._movement.of(row.player, row.position, self._clock())
-        if places == 0:
-            return Text()
-        return Text(f"▲{places}", "green") if places > 0 else Text(f"▼{-places}", "red")
+    def _place(self, size: ConsoleDimensions) -> Line:
+        """Where the player stands whom we look around: as much of it as fits."""
+        if self._around is None or self._snapshot is None:
+            return []
+        standing = self._standings.of(self._around)
+        called = (standing and standing.row.name) or self._around
+        told = phrases(standing, "You are" if self._me else f"{clean(called)} is")
+        left, right = _edges(size.width)
+        while len(told) > 1 and Text(" · ".join(told)).cell_len > right - left:
+            told.pop()
+        text = Text(" · ".join(told), "cyan")
+        text.truncate(max(1, right - left), overflow="ellipsis")
+        return [(left, text)]
 
     def _summary(self) -> str:
         snapshot = self._snapshot
@@ -209,6 +237,22 @@ def number(score: float) -> str:
     ('1,234,567', '0.3')
     """
     return f"{score:,}" if isinstance(score, int) else f"{score:,.15g}"
+
+
+def _arrow(standing: Standing | None) -> Text:
+    places = standing.moved if standing is not None else 0
+    if places == 0:
+        return Text()
+    return Text(f"▲{places}", "green") if places > 0 else Text(f"▼{-places}", "red")
+
+
+def _gap(standing: Standing | None) -> Text:
+    """How far it is to the row above, or that both have the same score."""
+    if standing is None or not standing.reason:
+        return Text()
+    gap = Text("=" if standing.tied else amount(standing.gap or 0), "dim")
+    gap.truncate(GAP - 2, overflow="ellipsis")
+    return gap
 
 
 def _players(snapshot: Snapshot) -> str:

@@ -564,9 +564,11 @@ async def test_watch_is_a_live_table_that_ends_cleanly(server: Server) -> None:
         )
         async with on_a_terminal("watch", ARCADE, LEADERBOARD_URL=server.url) as terminal:
             await terminal.shows(r"/leaderboard/arcade +● Live")
-            await terminal.shows(r"\n +1 +\[bold red\]Ann\[/\] +1,200\n +2 +bob +7\n")
+            await terminal.shows(r"\n +1 +\[bold red\]Ann\[/\] +1,200\n +2 +bob +7 +1,193\n")
             await client.publish(ARCADE, {"player": "bob", "score": 2000})
-            await terminal.shows(r"\n +1 +▲1 +bob +2,000\n +2 +▼1 +\[bold red\]Ann\[/\] +1,200\n")
+            await terminal.shows(
+                r"\n +1 +▲1 +bob +2,000\n +2 +▼1 +\[bold red\]Ann\[/\] +1,200 +800\n"
+            )
             await terminal.shows(r"2 players · 1 watching +Ctrl-C ends")
             terminal.type(b"\x03")
             assert await terminal.ends() == 0
@@ -600,8 +602,29 @@ async def test_watch_asks_for_as_many_rows_as_the_terminal_has_room_for(server: 
     async with on_a_terminal(
         "watch", ARCADE, "--around", "p3", "--radius", "1", LEADERBOARD_URL=server.url
     ) as terminal:
-        rows = [r" +1 +p19 +19", r" +2 +p18 +18", r" +3 +p17 +17", r" +⋯"]
-        await terminal.shows("\n".join([*rows, r" +16 +p4 +4", r" +17 +p3 +3", r" +18 +p2 +2\n"]))
+        rows = [r" +1 +p19 +19", r" +2 +p18 +18 +1", r" +3 +p17 +17 +1", r" +⋯"]
+        near = [r" +16 +p4 +4", r" +17 +p3 +3 +1", r" +18 +p2 +2 +1\n"]
+        await terminal.shows("\n".join([*rows, *near]))
+
+
+async def test_watch_tells_the_place_of_the_player_that_it_looks_around(
+    server: Server, run: Run
+) -> None:
+    async with connect_client(server.url, ADMIN) as client:
+        scores = {"ann": 50, "bob": 40, "eve": 40, "zoe": 30}
+        await client.publish(ARCADE, *({"player": p, "score": s} for p, s in scores.items()))
+        where = {"LEADERBOARD_URL": server.url}
+        async with on_a_terminal("watch", ARCADE, "--around", "eve", "--me", **where) as terminal:
+            await terminal.shows(
+                "You are 2nd of 4 · same score, reached later · 1 more point to pass"
+            )
+            await client.publish(ARCADE, {"player": "eve", "score": 41})
+            await terminal.shows(r"You are 2nd of 4 · 9 points to 1st · ahead of 50%")
+            terminal.type(b"\x03")
+            assert await terminal.ends() == 0
+    ended = await run("watch", ARCADE, "--me")
+    assert ended.code == 2
+    assert "--around" in ended.err
 
 
 # -- simulate ----------------------------------------------------------------------------------------------------------

@@ -66,9 +66,9 @@ def test_a_screen_has_title_state_rows_and_footer_and_is_as_high_as_the_terminal
     assert len(lines) == SIZE.height
     assert lines[0].startswith("/leaderboard/arcade")
     assert lines[0].endswith("● Live")
-    assert lines[2].split() == ["Rank", "Player", "Score"]
+    assert lines[2].split() == ["Rank", "Player", "Score", "Gap"]
     assert lines[3].split() == ["1", "Ann", "1,234,567"]
-    assert lines[4].split() == ["2", "bob", "0.5"]
+    assert lines[4].split() == ["2", "bob", "0.5", "1,234,5…"]
     assert lines[-1].startswith("2 players · 2 watching")
 
 
@@ -82,7 +82,7 @@ def test_scores_end_in_one_column_however_wide_the_names() -> None:
     ends = {
         column + text.cell_len
         for cells in board.screen(State.LIVE, SIZE)[3:6]
-        for column, text in cells[-1:]
+        for column, text in cells[3:4]
     }
     assert len(ends) == 1
     player = board.screen(State.LIVE, SIZE)[4][2]
@@ -130,6 +130,63 @@ def test_a_player_in_the_top_is_shown_once() -> None:
     board.see(snapshot(*rows[:2], around=tuple(rows), total=3))
     lines = shown(board.screen(State.LIVE, SIZE))[3:7]
     assert [text.split()[1:2] for text in lines] == [["ann"], ["bob"], ["cat"], []]
+
+
+NEAR = (
+    row(15, "yan", 30, percentile=0.7),
+    row(16, "zoe", 18, name="Zoë\x1b[2J", percentile=0.66),
+    row(17, "tim", 18, rank=16, percentile=0.66),
+)
+
+
+@pytest.mark.parametrize(
+    ("around", "me", "place"),
+    [
+        ("zoe", False, "Zoë[2J is 16th of 60 · 12 points to 15th · ahead of 66%"),
+        ("zoe", True, "You are 16th of 60 · 12 points to 15th · ahead of 66%"),
+        ("yan", True, "You are 15th of 60 · ahead of 70%"),
+        ("tim", True, "You are 16th of 60 · same score, reached later · 1 more point to pass"),
+        ("who\x1b", False, "who is not on this board yet"),
+        ("who", True, "You are not on this board yet"),
+        (None, False, ""),
+    ],
+)
+def test_the_place_of_a_player_is_told(around: str | None, me: bool, place: str) -> None:
+    board = BoardTable("/leaderboard/arcade", around, Clock(), me=me)
+    assert shown(board.screen(State.LIVE, SIZE))[1] == ""
+    board.see(snapshot(around=NEAR, total=60))
+    assert shown(board.screen(State.LIVE, SIZE))[1] == place
+    assert shown(board.lasting(SIZE))[1] == place
+
+
+@pytest.mark.parametrize(
+    ("width", "place", "gap"),
+    [
+        (60, "You are 16th of 60 · 12 points to 15th · ahead of 66%", "12"),
+        (50, "You are 16th of 60 · 12 points to 15th", "12"),
+        (30, "You are 16th of 60", "18"),
+        (15, "You are 16th…", "18"),
+    ],
+)
+def test_what_does_not_fit_is_left_out(width: int, place: str, gap: str) -> None:
+    board = BoardTable("/leaderboard/arcade", "zoe", Clock(), me=True)
+    board.see(snapshot(around=NEAR, total=60))
+    lines = shown(board.screen(State.LIVE, ConsoleDimensions(width, 20)))
+    assert lines[1] == place
+    assert lines[4].split()[-1] == gap
+
+
+def test_a_row_tells_the_gap_to_the_one_above_or_that_it_came_later() -> None:
+    board = table()
+    rows = [row(1, "ann", 20), row(2, "bob", 8), row(3, "cat", 8, rank=2), row(5, "eve", 1)]
+    board.see(snapshot(*rows))
+    lines = shown(board.screen(State.LIVE, SIZE))[3:7]
+    assert [text.split()[-2:] for text in lines] == [
+        ["ann", "20"],
+        ["8", "12"],
+        ["8", "="],
+        ["eve", "1"],
+    ]
 
 
 @pytest.mark.parametrize("size", [(20, 6), (40, 8), (3, 2), (200, 60)])
