@@ -8,6 +8,8 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Iterator
 
+import regex
+
 MAX_NAME = 64
 """Characters of a name after cleaning: two projector columns of the widest script."""
 MAX_MARKS = 5
@@ -23,6 +25,13 @@ _BLANK = "\u2800"  # the Braille pattern without dots: a space by another name
 _JOINERS = "\u200c\u200d"
 _MARKS = ("Mn", "Me")
 _KEYCAPS = "0123456789#*"
+# England, Scotland, Wales: a black flag, a code in tags, the cancelling tag (Unicode TS #51, ED-14a). No other tags
+# show anywhere: they could only hide a text, or make two names look like one.
+_TAGGED_FLAGS = regex.compile(
+    "(\U0001f3f4(?:gbeng|gbsct|gbwls)\U000e007f)".translate(
+        {letter: 0xE0000 + letter for letter in range(ord("a"), ord("z") + 1)}
+    )
+)
 
 
 def clean_name(text: str) -> str:
@@ -30,7 +39,7 @@ def clean_name(text: str) -> str:
 
     The two joiners stay where they join: emoji families, Persian and Indic scripts are spelled with them. Next to ASCII
     or a space they could only hide, so there they go. Marks stay where they mark: behind a letter, and not too many.
-    Cleaning a clean name changes nothing.
+    Tags stay in the three flags that are spelled with them. Cleaning a clean name changes nothing.
 
     >>> clean_name("  Ada\\u202e \\u200b Lovelace ")
     'Ada Lovelace'
@@ -40,7 +49,7 @@ def clean_name(text: str) -> str:
     if text.isascii() and text.isprintable():
         return " ".join(text.split())
     normal = unicodedata.normalize("NFKC", text).replace(_BLANK, " ")
-    kept = "".join(_joined(list(_marked(filter(_may_stand, normal)))))
+    kept = "".join(_joined(list(_marked(_standing(normal)))))
     # Once more: what stood between a letter and its mark may be gone.
     return unicodedata.normalize("NFC", " ".join(kept.split()))
 
@@ -50,6 +59,21 @@ def is_printable_id(text: str) -> bool:
     return text.isprintable() or not any(
         unicodedata.category(char) in ("Cc", "Cs") for char in text
     )
+
+
+def graphemes(text: str) -> list[str]:
+    """What readers see as letters: an emoji family is one, and so is a letter with its marks (Unicode annex #29).
+
+    >>> len(graphemes("👩\u200d👧")), len(graphemes("Zoe\u0308"))
+    (1, 3)
+    """
+    return regex.findall(r"\X", text)
+
+
+def _standing(text: str) -> Iterator[str]:
+    """Without the characters that may not stand in a name."""
+    for index, piece in enumerate(_TAGGED_FLAGS.split(text)):
+        yield from piece if index % 2 else filter(_may_stand, piece)
 
 
 def _may_stand(char: str) -> bool:

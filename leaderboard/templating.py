@@ -14,6 +14,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from leaderboard.assets import TEMPLATES
+from leaderboard.names import graphemes
 from leaderboard.ranking import Row
 from leaderboard.standing import amount
 
@@ -99,27 +100,11 @@ def initials(name: str) -> str:
     """
     words = name.split()
     ends = words if len(words) < 2 else [words[0], words[-1]]
-    letters = [_grapheme(word) for word in ends]
+    letters = [graphemes(word)[0] for word in ends]
     both = all(
         each[0].isalnum() and unicodedata.east_asian_width(each[0]) not in "WF" for each in letters
     )
     return ("".join(letters) if both else letters[0]).upper()
-
-
-def _grapheme(word: str) -> str:
-    """The first letter with all that belongs to it, near enough to what browsers segment."""
-    end = 1
-    while end < len(word):
-        joined = word[end - 1] == "\u200d" or word[end] == "\u200d"
-        mark = (
-            unicodedata.category(word[end]).startswith("M")
-            or "\U0001f3fb" <= word[end] <= "\U0001f3ff"
-        )
-        flag = end == 1 and all("\U0001f1e6" <= char <= "\U0001f1ff" for char in word[:2])
-        if not (joined or mark or flag):
-            break
-        end += 1
-    return word[:end]
 
 
 def paragraphs(text: str) -> list[list[tuple[bool, str]]]:

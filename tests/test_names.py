@@ -15,6 +15,14 @@ VS16 = "\ufe0f"
 ACUTE = "\u0301"
 
 
+def tagged(code: str, end: str = "\U000e007f") -> str:
+    """A black flag and a code in tags, which make another flag of it (Unicode TS #51, 1.4.9)."""
+    return "🏴" + "".join(chr(0xE0000 + ord(char)) for char in code) + end
+
+
+ENGLAND, SCOTLAND, WALES = map(tagged, ("gbeng", "gbsct", "gbwls"))
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -43,6 +51,9 @@ ACUTE = "\u0301"
         f"🏳{VS16}{ZWJ}🌈",
         f"1{VS16}\u20e3",
         "🇺🇦",
+        ENGLAND,
+        f"{SCOTLAND} Mo {WALES}{WALES}",
+        f"{ENGLAND}{ZWJ}🔥",
         "葛\U000e0100城",  # the variant of a character that a Japanese name is written with
         "⠃⠗⠇",
         "x" * 200,
@@ -137,6 +148,30 @@ def test_a_joiner_stays_only_where_it_joins_what_is_left(text: str, name: str) -
 @pytest.mark.parametrize(
     ("text", "name"),
     [
+        (tagged("gbeng", end=""), "🏴"),
+        (tagged("gben"), "🏴"),
+        (tagged("gbengx"), "🏴"),
+        (tagged("GBENG"), "🏴"),
+        (tagged("ustx"), "🏴"),
+        (tagged("hidden text"), "🏴"),
+        (tagged(""), "🏴"),
+        (ENGLAND[1:], ""),
+        (f"a{ENGLAND[1:]}", "a"),
+        (f"🏁{ENGLAND[1:]}", "🏁"),
+        (f"🏴{VS16}{ENGLAND[1:]}", f"🏴{VS16}"),
+        (f"{ENGLAND[:3]}\u200b{ENGLAND[3:]}", "🏴"),
+        (f"{ENGLAND}{ENGLAND[1:]}", ENGLAND),
+        (f"{ENGLAND}\U000e0067", ENGLAND),
+        (f"\u202e{ENGLAND}\u202e", ENGLAND),
+    ],
+)
+def test_tags_stay_only_in_the_three_flags_that_are_spelled_with_them(text: str, name: str) -> None:
+    assert clean_name(text) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
         (f"{ACUTE}bob", "bob"),
         (f"  {ACUTE}{VS16}bob", "bob"),
         ("e" + "\u0336" * 63, "e" + "\u0336" * MAX_MARKS),
@@ -154,16 +189,17 @@ def test_what_is_dropped_between_a_letter_and_its_mark_does_not_keep_them_apart(
 
 
 # Text that is hard on names, far more often than chance would have it.
-hostile = st.text(
+hostile = st.lists(
     st.one_of(
         st.sampled_from(
             f"ae1 \t{ZWNJ}{ZWJ}{VS16}{ACUTE}\u200b\u202e\u3164\u0336\u00a8\u20e3👩👧ميक्\ud800"
         ),
         st.characters(),
         st.characters(categories=["Mn", "Me", "Cf", "Zs"]),
+        st.sampled_from([ENGLAND, WALES, *ENGLAND]),
     ),
     max_size=30,
-)
+).map("".join)
 
 
 @given(hostile)
@@ -181,6 +217,8 @@ def test_a_clean_name_holds_nothing_that_hides_or_overflows(text: str) -> None:
     name.encode()  # no lone surrogate
     assert name == " ".join(name.split())
     assert unicodedata.is_normalized("NFC", name)
+    for flag in (ENGLAND, SCOTLAND, WALES):
+        name = name.replace(flag, "🏴")
     kinds = [unicodedata.category(char) for char in name]
     assert not name or kinds[0] not in ("Mn", "Me")
     assert not {"Cc", "Cs", "Co", "Cn", "Zl", "Zp"} & set(kinds)
