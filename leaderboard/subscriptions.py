@@ -47,20 +47,23 @@ class Row(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Round(Struct, frozen=True, kw_only=True):
-    """Which game is on: ``state`` is ``closed``, ``soon`` or ``open``."""
+    """Which game is on: ``state`` is ``closed``, ``soon`` or ``open``. While the board is ``frozen`` everybody sees it
+    as it was; while it is revealed, so many places at the top are still ``hidden``."""
 
     number: int
     state: str
     frozen: bool
     props: dict[str, Any] = {}
+    hidden: int = 0
 
 
 class Snapshot(Struct, frozen=True, kw_only=True, tag="snapshot", tag_field="type"):
     """A board through a view at one version. Lists that the view did not ask for are empty.
 
     ``epoch`` names the board's life ("" while there is none); ``total`` counts its entries, ``watching`` the
-    connections that look at it, ``skipped`` the snapshots passed over since the last one seen. ``reset`` says that what
-    was seen before belongs to another life of the board. ``time`` is milliseconds since 1970.
+    connections that look at it, ``playing`` the entries that were active in the last minute, ``skipped`` the snapshots
+    passed over since the last one seen. ``reset`` says that what was seen before belongs to another life of the board.
+    ``time`` is milliseconds since 1970 when it was sent, and then it was so long until the round begins and ends.
     """
 
     channel: str
@@ -70,6 +73,9 @@ class Snapshot(Struct, frozen=True, kw_only=True, tag="snapshot", tag_field="typ
     total: int
     time: int = 0
     watching: int = 0
+    playing: int = 0
+    starts_in_ms: int | None = None
+    ends_in_ms: int | None = None
     rows: tuple[Row, ...] = ()
     around: tuple[Row, ...] = ()
     of: tuple[Row, ...] = ()

@@ -8,6 +8,7 @@ scripts: every cell is placed by its column, and no line is padded or may wrap.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -101,6 +102,9 @@ class BoardTable:
         self._around = around
         self._me = me
         self._standings = Standings(clock=clock)
+        self._clock = clock
+        self._at = 0.0
+        """When the last snapshot came."""
         self._snapshot: Snapshot | None = None
         self._seen = ""
         """The time of day of the last snapshot."""
@@ -108,7 +112,7 @@ class BoardTable:
     def see(self, snapshot: Snapshot) -> None:
         """Show this one from now on."""
         self._standings.see(snapshot)
-        self._snapshot = snapshot
+        self._snapshot, self._at = snapshot, self._clock()
         self._seen = time.strftime("%H:%M:%S")
 
     def screen(self, state: State, size: ConsoleDimensions) -> list[Line]:
@@ -198,7 +202,12 @@ class BoardTable:
 
     def _summary(self) -> str:
         snapshot = self._snapshot
-        return "" if snapshot is None else f"{_players(snapshot)} · {snapshot.watching:,} watching"
+        if snapshot is None:
+            return ""
+        parts = [_players(snapshot), f"{snapshot.watching:,} watching"]
+        if snapshot.playing:
+            parts.append(f"{snapshot.playing:,} playing")
+        return " · ".join((*_round(snapshot, self._clock() - self._at), *parts))
 
     def _edge(self, start: Text, end: Text, size: ConsoleDimensions) -> Line:
         left, right = _edges(size.width)
@@ -208,7 +217,7 @@ class BoardTable:
 
 def line(snapshot: Snapshot, board: Snapshots) -> str:
     """A snapshot in one line, for what is no terminal."""
-    parts = [time.strftime("%H:%M:%S"), _players(snapshot)]
+    parts = [time.strftime("%H:%M:%S"), _players(snapshot), *_round(snapshot, 0)]
     if channels.is_wildcard(board.channel):
         parts.insert(1, snapshot.channel)
     rows = {row.player: row for row in (*snapshot.rows, *snapshot.around)}
@@ -257,6 +266,22 @@ def _gap(standing: Standing | None) -> Text:
 
 def _players(snapshot: Snapshot) -> str:
     return "1 player" if snapshot.total == 1 else f"{snapshot.total:,} players"
+
+
+def _round(snapshot: Snapshot, since: float) -> Iterator[str]:
+    """The round in words, ``since`` seconds after the snapshot came; nothing of a board without rounds."""
+    round = snapshot.round
+    left = snapshot.starts_in_ms if round.state == "soon" else snapshot.ends_in_ms
+    if left is not None:
+        seconds = max(0, math.ceil(left / 1000 - since))
+        clock = f"{seconds // 60}:{seconds % 60:02}"
+        yield f"round {round.number:,} {'begins in' if round.state == 'soon' else 'ends in'} {clock}"
+    elif round.number > 1 or round.state == "closed":
+        yield f"round {round.number:,} is {round.state}"
+    if round.hidden:
+        yield f"{round.hidden:,} to be revealed"
+    elif round.frozen:
+        yield "frozen"
 
 
 def _edges(width: int) -> tuple[int, int]:

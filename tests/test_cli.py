@@ -569,7 +569,7 @@ async def test_watch_is_a_live_table_that_ends_cleanly(server: Server) -> None:
             await terminal.shows(
                 r"\n +1 +▲1 +bob +2,000\n +2 +▼1 +\[bold red\]Ann\[/\] +1,200 +800\n"
             )
-            await terminal.shows(r"2 players · 1 watching +Ctrl-C ends")
+            await terminal.shows(r"2 players · 1 watching · 2 playing +Ctrl-C ends")
             terminal.type(b"\x03")
             assert await terminal.ends() == 0
             left = terminal.raw.rpartition("\x1b[?1049l")[2]

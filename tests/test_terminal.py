@@ -72,6 +72,41 @@ def test_a_screen_has_title_state_rows_and_footer_and_is_as_high_as_the_terminal
     assert lines[-1].startswith("2 players · 2 watching")
 
 
+@pytest.mark.parametrize(
+    ("members", "words"),
+    [
+        ({}, ""),
+        (
+            {"round": Round(number=3, state="soon", frozen=False), "starts_in_ms": 2100},
+            "round 3 begins in 0:02",
+        ),
+        (
+            {"round": Round(number=3, state="open", frozen=False), "ends_in_ms": 84_000},
+            "round 3 ends in 1:23",
+        ),
+        (
+            {"round": Round(number=3, state="open", frozen=False), "ends_in_ms": 300},
+            "round 3 ends in 0:00",
+        ),
+        ({"round": Round(number=1, state="closed", frozen=False)}, "round 1 is closed"),
+        ({"round": Round(number=2, state="open", frozen=False)}, "round 2 is open"),
+        ({"round": Round(number=1, state="open", frozen=True)}, "frozen"),
+        (
+            {"round": Round(number=1, state="closed", frozen=True, hidden=4)},
+            "round 1 is closed · 4 to be revealed",
+        ),
+    ],
+)
+def test_the_footer_tells_of_the_round_as_time_goes_by(members: dict[str, Any], words: str) -> None:
+    clock = Clock()
+    board = table(clock=clock)
+    board.see(snapshot(row(1, "ann", 7), playing=1, **members))
+    clock.now += 1.0
+    footer = shown(board.screen(State.LIVE, SIZE))[-1]
+    expected = " · ".join(filter(None, (words, "1 player", "2 watching", "1 playing")))
+    assert footer.startswith(f"{expected} ")
+
+
 def test_scores_end_in_one_column_however_wide_the_names() -> None:
     board = table()
     board.see(
