@@ -24,6 +24,7 @@
  * @property {"closed" | "soon" | "open"} state
  * @property {boolean} frozen
  * @property {Record<string, unknown>} [props]
+ * @property {number} [hidden]  places at the top that are not shown yet, while a frozen board is revealed
  */
 /**
  * @typedef {object} Snapshot  a board through one view at one version

@@ -63,7 +63,7 @@ function badge(state) {
 /** Everything but the rows. @param {Snapshot} snapshot */
 function show(snapshot) {
   rows = lines(snapshot);
-  const some = rows.length > 0;
+  const some = snapshot.total > 0; // while a board is revealed, it may show no row yet
   table.hidden = !some;
   element("empty").hidden = some;
   element("facts").hidden = !some;
@@ -93,12 +93,15 @@ function showRound(snapshot) {
   const { round, starts_in_ms: startsIn, ends_in_ms: endsIn } = snapshot;
   const soon = round.state === "soon" && startsIn !== undefined;
   const left = soon ? startsIn : round.state === "open" ? endsIn : undefined;
-  const over = round.state === "closed" && (round.number > 1 || roundState === "open");
+  const over = round.state === "closed" && snapshot.total > 0; // a closed board without scores has not begun
   const [label, value] = /** @type {HTMLElement[]} */ ([...element("round").children]);
 
-  element("round").hidden = left === undefined && !over && !round.frozen;
-  label.textContent = soon ? words.say.roundSoon : words.say.round(words.number(round.number));
-  value.textContent = round.frozen ? words.say.frozen : over ? words.say.roundOver : "";
+  const veiled = round.hidden ? words.say.hidden(words.number(round.hidden)) : round.frozen ? words.say.frozen : "";
+  const which = soon ? words.say.roundSoon : words.say.round(words.number(round.number));
+
+  element("round").hidden = left === undefined && !over && !veiled;
+  label.textContent = left !== undefined && veiled ? `${veiled} · ${which}` : which;
+  value.textContent = veiled || (over ? words.say.roundOver : "");
   if (over && roundState === "open") announcer.say(words.say.roundOver);
   roundState = round.state;
   if (left === undefined) return;

@@ -25,6 +25,7 @@
  * @property {string} roundSoon
  * @property {string} roundOver
  * @property {string} frozen
+ * @property {(places: string) => string} hidden
  * @property {string} tenSeconds
  * @property {(rank: number, number: string) => string} ordinal
  */
@@ -62,6 +63,7 @@ const DICTIONARIES = {
     roundSoon: "Starts in",
     roundOver: "Round over",
     frozen: "Standings frozen",
+    hidden: (places) => `${places} still to be revealed`,
     tenSeconds: "Ten seconds left.",
     ordinal: (rank, number) => number + ENGLISH_SUFFIX[englishOrdinal.select(rank)],
   },

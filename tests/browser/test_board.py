@@ -251,6 +251,27 @@ def test_a_visitor_without_javascript_can_follow_a_player(
     context.close()
 
 
+def test_the_round_is_told_counted_and_revealed(site: Site, page: Page, channel: str) -> None:
+    site.fill(channel, 3)
+    open_board(page, site, channel)
+    told = page.locator("#round")
+    expect(told).to_be_hidden()
+    site.publish(channel, {"op": "open", "for_ms": 600_000})
+    expect(told).to_have_text(re.compile(r"^\s*Round 1\s*(10:00|9:5\d)\s*$"))
+    site.publish(channel, {"op": "freeze"}, {"player": "late", "score": 9999})
+    expect(told).to_have_text(re.compile(r"Standings frozen · Round 1"))
+    assert "late" not in page.evaluate(PLAYERS)
+    site.publish(channel, {"op": "close"}, {"op": "reveal"})
+    expect(told).to_contain_text("3 still to be revealed")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    page.reload()  # a screen that comes late shows the same
+    expect(told).to_contain_text("3 still to be revealed")
+    expect(page.locator("#empty")).to_be_hidden()
+    site.publish(channel, {"op": "reveal", "steps": 3})
+    expect(told).to_contain_text("Round over")
+    page.wait_for_function(f"() => {PLAYERS}[0] === 'late'")
+
+
 def test_pause_freezes_the_drawing_and_not_the_link(site: Site, page: Page, channel: str) -> None:
     site.fill(channel)
     open_board(page, site, channel)
