@@ -159,6 +159,13 @@ class TooOld(Refusal):
     status = 409
 
 
+class NameRefused(Refusal):
+    """A name under which nobody can join: nothing to see, too long, or not welcome."""
+
+    error_type = "NameRefused"
+    status = 422
+
+
 class BoardFull(Refusal):
     """A new player on a board, or a server, that holds as many entries as it may."""
 

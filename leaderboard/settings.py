@@ -71,6 +71,7 @@ AuthMode = Literal["API_KEY"]
 AuthModes = Annotated[tuple[AuthMode, ...], Field(min_length=1)]
 RoleName = Literal["viewer", "scorekeeper", "host", "admin"]
 """What a key may be. A token may be a player's too."""
+BlockedName = Annotated[str, Field(pattern=r"^\*?[\p{L}\p{M}]+\*?$")]
 Bound = Annotated[float, Field(ge=-MAX_SCORE, le=MAX_SCORE, allow_inf_nan=False)]
 
 
@@ -225,6 +226,11 @@ class Settings(BaseSettings):
     viewer_key: str = Field(
         "pk_viewer",
         description='A key that may view every board, public by nature (pages carry it); "" = no public viewing.',
+    )
+    blocked_names: tuple[BlockedName, ...] | None = Field(
+        None,
+        description="Words that no name in a room may hold, instead of the built-in list; a `*` at an end stands for"
+        " more of the same word; `[]` = none.",
     )
     connection_auth_modes: AuthModes = Field(
         ("API_KEY",), description="What may open a connection."
