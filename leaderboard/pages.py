@@ -157,7 +157,7 @@ async def board(request: Request, channel: str) -> HTMLResponse:
         top=top,
         around=around,
         me=me,
-        place=_place(standings, around, me) if around else "",
+        place=_place(standings, around, me, reading.veiled > 0) if around else "",
         kept=[(name, value) for name in ("top", "theme") if (value := query.get(name))],
         reading=reading,
         window=window,
@@ -220,13 +220,13 @@ async def _tile(broker: Broker, board: Running) -> Tile:
     return Tile(board.channel, board.total, broker.watching(board.channel), leader)
 
 
-def _place(standings: list[Standing], player: str, me: bool) -> str:
+def _place(standings: list[Standing], player: str, me: bool, veiled: bool) -> str:
     """What is said of the player that a visitor follows: static/js/strings.js words it alike."""
     found = next((each for each in standings if each.row.player == player), None)
     # A name may run the other way; isolated, it leaves the sentence around it in order.
     name = (found and found.row.name) or player
     subject = "You are" if me else f"\u2068{name}\u2069 is"
-    return " · ".join(phrases(found, subject))
+    return " · ".join(phrases(found, subject, veiled=veiled))
 
 
 def _may_view(request: Request, path: str) -> bool:

@@ -162,13 +162,14 @@ def explain(rows: Sequence[R], total: int, order: Order | None) -> list[Standing
     return found
 
 
-def phrases(standing: Standing | None, subject: str) -> list[str]:
+def phrases(standing: Standing | None, subject: str, *, veiled: bool = False) -> list[str]:
     """A place in words, the most important first: what does not fit somewhere can be left out from the end.
 
-    ``subject`` comes with its verb: "You are", "Ann is".
+    ``subject`` comes with its verb: "You are", "Ann is". While the best places are ``veiled``, one of them may be that
+    of a player who is not in sight.
     """
     if standing is None:
-        return [f"{subject} not on this board yet"]
+        return [f"{subject} not {'revealed' if veiled else 'on this board'} yet"]
     return [
         f"{subject} {ordinal(standing.row.rank)} of {amount(standing.total)}",
         *filter(None, [standing.reason, standing.passing if standing.tied else ""]),

@@ -192,7 +192,8 @@ class BoardTable:
             return []
         standing = self._standings.of(self._around)
         called = (standing and standing.row.name) or self._around
-        told = phrases(standing, "You are" if self._me else f"{clean(called)} is")
+        subject = "You are" if self._me else f"{clean(called)} is"
+        told = phrases(standing, subject, veiled=self._snapshot.round.hidden > 0)
         left, right = _edges(size.width)
         while len(told) > 1 and Text(" · ".join(told)).cell_len > right - left:
             told.pop()

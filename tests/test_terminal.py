@@ -196,6 +196,13 @@ def test_the_place_of_a_player_is_told(around: str | None, me: bool, place: str)
     assert shown(board.lasting(SIZE))[1] == place
 
 
+def test_a_place_that_is_still_veiled_is_not_said_to_be_none() -> None:
+    board = BoardTable("/leaderboard/arcade", "ann", Clock(), me=True)
+    reveal = Round(number=1, state="closed", frozen=True, hidden=2)
+    board.see(snapshot(row(3, "bob", 1), round=reveal, total=3))
+    assert shown(board.screen(State.LIVE, SIZE))[1] == "You are not revealed yet"
+
+
 @pytest.mark.parametrize(
     ("width", "place", "gap"),
     [

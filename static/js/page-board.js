@@ -71,7 +71,7 @@ function show(snapshot) {
   fact("watching", snapshot.watching);
   fact("playing", snapshot.playing);
   showRound(snapshot);
-  if (around) showPlace();
+  if (around) showPlace(snapshot.round);
 }
 
 /** @param {string} id @param {number | undefined} value */
@@ -125,12 +125,13 @@ function showRound(snapshot) {
 
 let lastRank = 0;
 
-function showPlace() {
+/** @param {import("./link.js").Round} round */
+function showPlace(round) {
   const shown = element("own-place");
   const standing = board.standings.of(around);
   shown.hidden = false;
   if (!standing) {
-    shown.textContent = words.say.notPlaced(mine ? "" : around);
+    shown.textContent = words.say[round.hidden ? "notRevealed" : "notPlaced"](mine ? "" : around);
     return;
   }
   const { rank, name, player } = standing.row;

@@ -21,6 +21,7 @@
  * @property {(amount: string, count: number) => string} fewer
  * @property {(percent: string) => string} ahead
  * @property {(name: string) => string} notPlaced  `name` is "" for the reader's own
+ * @property {(name: string) => string} notRevealed  likewise
  * @property {(number: string) => string} round
  * @property {string} roundSoon
  * @property {string} roundOver
@@ -59,6 +60,7 @@ const DICTIONARIES = {
     fewer: (amount, count) => `${amount} fewer ${points(count)} to pass`,
     ahead: (percent) => `ahead of ${percent}`,
     notPlaced: (name) => `${subject(name)} not on this board yet`,
+    notRevealed: (name) => `${subject(name)} not revealed yet`,
     round: (number) => `Round ${number}`,
     roundSoon: "Starts in",
     roundOver: "Round over",

@@ -205,6 +205,25 @@ def test_the_server_says_the_same_of_a_place_as_the_script(
         assert page.locator("#own-place").inner_text() == served
 
 
+def test_a_place_that_is_still_veiled_is_not_said_to_be_none(
+    site: Site, page: Page, channel: str
+) -> None:
+    site.fill(channel, 3)
+    site.publish(channel, {"op": "freeze"})
+    site.publish(channel, {"op": "reveal", "steps": 1})
+    open_board(page, site, channel, "?around=p1&me=1")
+    place = page.locator("#own-place")
+    served = page.request.get(page.url).text()
+    assert ">You are not revealed yet<" in served
+    expect(place).to_have_text("You are not revealed yet")
+    expect(page.locator("tbody .gap")).to_have_text([""])
+    site.publish(channel, {"op": "reveal", "steps": 1})
+    expect(page.locator("tbody .gap")).to_have_text(["", "1010 points to 2nd"])
+    expect(place).to_have_text("You are not revealed yet")
+    site.publish(channel, {"op": "reveal", "steps": 1})
+    expect(place).to_have_text("You are 1st of 3 · ahead of 66%")
+
+
 def test_a_visitor_picks_a_player_and_the_address_remembers(
     site: Site, page: Page, channel: str
 ) -> None:
