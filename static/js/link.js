@@ -23,7 +23,6 @@
  * @property {number} number
  * @property {"closed" | "soon" | "open"} state
  * @property {boolean} frozen
- * @property {number} [hidden]  while a frozen board is revealed: places at the top that are not shown yet
  * @property {Record<string, unknown>} [props]
  * @property {number} [hidden]  places at the top that are not shown yet, while a frozen board is revealed
  */
