@@ -6,7 +6,8 @@ A game client sends a ``publish`` frame with an event such as ``{"player": "ann"
    a text frame is handed over by one call.
 2. `messages` turns the text into a typed value, or into the error that the client gets back.
 3. `operations` asks `channels` what the path means and `auth` whether the credential may publish there; the session
-   asks `limits` whether it may do so now. Each event becomes a score of the board's vocabulary.
+   asks `limits` whether it may do so now, and the namespace's own function is asked, if it has one (`handlers`). Each
+   event becomes a score of the board's vocabulary.
 4. `broker` passes the batch to the engine (`engines`), which applies it to the `board` of the channel. Its `ranking` is
    a dictionary of entries and a sorted list of ``(key, seq, player)``; a round (`rounds`) says whether scores count
    now, a `curtain` what is shown while the board is frozen. The answer goes back the same way: ``publish_success``.
@@ -21,9 +22,8 @@ and a host's `control`: `terminal` draws, `simulate` is a `crowd` with a stopwat
 it all and `serving` runs it. A module imports only from those before it:
 ``errors settings names retries frames movement`` < ``channels limits events rounds ranking tokens nicknames standing``
 < ``presence curtain`` < ``board`` < ``messages auth engines metrics`` < ``hub link`` < ``broker subscriptions`` <
-``operations client`` < ``session direct simulate`` < ``realtime terminal figures`` < ``answers`` < ``exports`` <
-``boards`` < ``api pages`` < ``app`` < ``serving commands`` < ``control`` <
-``cli``.
+``handlers`` < ``operations client`` < ``session direct simulate`` < ``realtime terminal figures`` < ``answers`` <
+``exports`` < ``boards`` < ``api pages`` < ``app`` < ``serving commands`` < ``control`` < ``cli``.
 """
 
 __version__ = "0.1.0"

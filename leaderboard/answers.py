@@ -6,9 +6,9 @@ top-level ``message`` (AppSync Events guide, "Publish via HTTP").
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from typing import Any, cast
 
 import msgspec
@@ -19,9 +19,15 @@ from starlette.requests import ClientDisconnect
 
 from leaderboard import messages
 from leaderboard.auth import Grant
-from leaderboard.errors import BadRequest, InternalFailure, Refusal, ResourceNotFound, Unauthorized
-from leaderboard.messages import Published
-from leaderboard.operations import Operations
+from leaderboard.errors import (
+    BadRequest,
+    Denied,
+    InternalFailure,
+    Refusal,
+    ResourceNotFound,
+    Unauthorized,
+)
+from leaderboard.operations import Operations, answer_of
 from leaderboard.settings import Namespace, Settings
 
 log = logging.getLogger(__name__)
@@ -134,14 +140,13 @@ async def publish_to(
 ) -> Response:
     operations = operations_of(request)
     target = operations.to_publish(channel, request.headers)
-    answer: asyncio.Future[Published | Refusal] = asyncio.get_running_loop().create_future()
-
-    def done(published: Published | Refusal) -> None:
-        if not answer.done():  # the client may have gone
-            answer.set_result(published)
-
-    operations.publish(target, events, done, results=results)
-    published = await answer
+    publish = partial(operations.publish, target, events)
+    if target.handler is not None:
+        handled = await answer_of(partial(operations.handle, target, events))
+        if isinstance(handled, Refusal):
+            raise handled
+        publish = partial(operations.publish_handled, target, handled)
+    published = await answer_of(partial(publish, results=results))
     if isinstance(published, Refusal):
         raise published
     return json_answer(published)
@@ -161,23 +166,13 @@ def reader(request: Request) -> Grant:
     return viewer
 
 
-def may_see(operations: Operations, grant: Grant, path: str) -> bool:
-    try:
-        operations.auth.may_subscribe(grant, path, operations.broker.rules(path))
-    except Unauthorized:
-        return False
-    return True
-
-
-def visible(request: Request, path: str) -> tuple[Namespace, Grant]:
+async def visible(request: Request, path: str) -> tuple[Namespace, Grant]:
     """The rules of a channel that the caller may see, and by what right; raises what the caller may know."""
-    operations = operations_of(request)
     grant = reader(request)
     try:
-        rules = operations.broker.rules(path)
-        operations.auth.may_subscribe(grant, path, rules)
-    except Unauthorized:
+        target = await operations_of(request).to_read(path, grant)
+    except (Unauthorized, Denied):
         if any(name in request.headers for name in CREDENTIAL_HEADERS):
             raise
         raise ResourceNotFound(f"There is no board {path} here") from None
-    return rules, grant
+    return target.rules, grant

@@ -20,6 +20,7 @@ from leaderboard.auth import Authenticator
 from leaderboard.broker import Broker
 from leaderboard.engines import open_engine
 from leaderboard.errors import BadRequest, ResourceNotFound
+from leaderboard.handlers import Handlers
 from leaderboard.metrics import Metrics
 from leaderboard.operations import Operations
 from leaderboard.realtime import Realtime
@@ -36,7 +37,7 @@ def create_app(settings: Settings) -> FastAPI:
     auth = Authenticator(settings)
     engine = open_engine(settings.engine_url, settings.limits)
     broker = Broker(engine, settings.namespaces, metrics)
-    operations = Operations(broker, auth)
+    operations = Operations(broker, auth, Handlers(settings.namespaces))
     realtime = Realtime(operations, settings.limits)
 
     def revoked(token_id: str, until: float) -> None:

@@ -210,16 +210,20 @@ class Authenticator:
             raise NotAllowed("only an admin of all channels may revoke a token")
 
 
+def may_touch(grant: Grant, player: str) -> None:
+    """Raises `NotAllowed`, the failure of one event, if the row is not that of the player whose token it is."""
+    if grant.role is Role.PLAYER and player != grant.player:
+        raise NotAllowed("a player may touch no other row than its own")
+
+
 def may_apply(grant: Grant, event: Event) -> None:
     """Raises `NotAllowed`, the failure of one event, unless the grant may have it applied to a board."""
     if grant.role >= Role.HOST:
         return
     if not isinstance(event, Score | Remove):
         raise NotAllowed("only a host may control a board")
-    if grant.role is Role.PLAYER:
-        if event.player != grant.player:
-            raise NotAllowed("a player may touch no other row than its own")
-    elif isinstance(event, Remove):
+    may_touch(grant, event.player)
+    if isinstance(event, Remove) and grant.role is not Role.PLAYER:
         raise NotAllowed("only a host may remove a player")
 
 

@@ -17,7 +17,6 @@ from leaderboard.answers import (
     body_of,
     content,
     json_answer,
-    may_see,
     operations_of,
     publish_to,
     reader,
@@ -104,7 +103,7 @@ async def list_boards(
     last = after
     while len(found) <= limit:
         page = await operations.broker.boards(pattern, last, limit + 1)
-        found += [board for board in page if may_see(operations, grant, board.channel)]
+        found += [board for board in page if operations.lists(grant, board.channel)]
         if len(page) <= limit:
             break
         last = page[-1].channel
@@ -152,7 +151,7 @@ async def read_board(
     if dot and form not in FORMS:
         raise ResourceNotFound("A board can be had as .csv and as .jsonl")
     path = channels.parse(name)
-    rules, grant = visible(request, path)
+    rules, grant = await visible(request, path)
     if rules.kind != "board":
         raise ResourceNotFound(f"{path} is a relay channel: it has no ranking")
     if live and grant.role < Role.HOST:
@@ -225,7 +224,7 @@ async def list_players(
     """
     operations = operations_of(request)
     path = channels.parse(channel)
-    rules, grant = visible(request, path)
+    rules, grant = await visible(request, path)
     if rules.kind != "board":
         raise ResourceNotFound(f"{path} is a relay channel: it has no players")
     if grant.role < Role.HOST:

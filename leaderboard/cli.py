@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +20,15 @@ from leaderboard.control import control_command
 from leaderboard.errors import BadRequest
 from leaderboard.events import MAX_PLAYER
 from leaderboard.names import is_printable_id
-from leaderboard.settings import ApiKey, ConfigError, Loaded, Settings, load, render
+from leaderboard.settings import (
+    DEFAULT_FILE,
+    ApiKey,
+    ConfigError,
+    Loaded,
+    Settings,
+    load,
+    render,
+)
 from leaderboard.tokens import TokenRole
 
 cli = typer.Typer(
@@ -92,6 +101,8 @@ def serve(
     """
     loaded = _load(config, host=host, port=port, public_url=public_url)
     settings, made_key = _with_key(loaded.settings)
+    # Handlers may lie beside the settings file. Last, so that they hide nothing that is installed.
+    sys.path.append(str((loaded.file or Path(DEFAULT_FILE)).absolute().parent))
     try:
         app = create_app(settings)
         bound = serving.listen(settings.host, settings.port)

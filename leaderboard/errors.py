@@ -37,7 +37,7 @@ class Refusal(Exception):
     ``error_type`` is the wire's ``errorType``; ``status`` the HTTP status, and the ``code`` of a failed event.
     """
 
-    error_type: ClassVar[str] = "InternalFailure"
+    error_type: str = "InternalFailure"
     status: ClassVar[int] = 500
 
     def __init__(self, message: str) -> None:
@@ -119,6 +119,30 @@ class ResourceNotFound(Refusal):
 
     error_type = "ResourceNotFound"
     status = 404
+
+
+class Denied(Refusal):
+    """A handler will not have this caller here."""
+
+    error_type = "Unauthorized"
+    status = 401
+
+    def __init__(self, message: str = "You are not authorized to make this call.") -> None:
+        super().__init__(message)
+
+
+# -- Ours: a handler has refused ---------------------------------------------------------------------------------------
+
+
+class Refused(Refusal):
+    """A handler refuses the request, or one event of it; ``error_type`` may be more telling."""
+
+    error_type = "Refused"
+    status = 403
+
+    def __init__(self, message: str, error_type: str = error_type) -> None:
+        super().__init__(message)
+        self.error_type = error_type
 
 
 # -- Ours: one event of a publish failed -------------------------------------------------------------------------------

@@ -302,10 +302,10 @@ def _canonical(members: dict[str, Any], what: str, limit: int) -> str:
     return text.decode()
 
 
-def check_relay_event(text: str) -> None:
-    """Raises `InvalidEvent` unless the text is JSON: subscribers parse what they get."""
+def decode_any_event(text: str) -> Any:
+    """An event as the JSON value that it is: subscribers parse what they get. Raises `InvalidEvent`."""
     try:
-        msgspec.json.decode(text)
+        return msgspec.json.decode(text)
     except (ValueError, RecursionError) as error:
         raise InvalidEvent(_reason(error)) from None
 
@@ -363,6 +363,11 @@ def failed(index: int, refusal: Refusal) -> Failed:
 # Clients want a UUID only to tell events apart: a random half and a counter serve, at a fifth of what uuid4() costs.
 _origin = str(uuid.uuid4())[:-12]
 _counter = itertools.count(10**11)  # of twelve digits, for some thousand years
+
+
+def new_identifier() -> str:
+    """What an event is called in the answer to its publish."""
+    return f"{_origin}{next(_counter)}"
 
 
 _encoder = msgspec.json.Encoder()

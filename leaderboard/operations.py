@@ -1,29 +1,47 @@
 """What a publish, a subscribe and a read go through, whichever door they come by.
 
 The order is that of AppSync: the channel and its namespace, the credential, then (at the WebSocket) the rate, then the
-events. A request is refused as a whole by raising; an event that is refused singly is reported in ``failed``.
+namespace's handler if it has one, then the events. A request is refused as a whole by raising; an event that is refused
+singly is reported in ``failed``.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from operator import attrgetter
+from typing import Literal, TypeVar
 
 from msgspec import Struct
 
-from leaderboard import channels, messages
-from leaderboard.auth import Authenticator, Grant, Role, may_apply
+from leaderboard import channels, handlers, messages
+from leaderboard.auth import Authenticator, Grant, Role, may_apply, may_touch
 from leaderboard.board import Applied
 from leaderboard.broker import Broker
 from leaderboard.engines import Batch, Outcome
-from leaderboard.errors import Refusal
+from leaderboard.errors import Refusal, Unauthorized
 from leaderboard.events import Event, Score
+from leaderboard.handlers import Board, Context, Handled, Handler, Handlers, outgoing
 from leaderboard.messages import Accepted, Failed, Published, Result
 from leaderboard.metrics import Counter
 from leaderboard.ranking import number
 from leaderboard.settings import Namespace
 
+T = TypeVar("T")
 Credentials = Mapping[str, str] | None
+
+
+async def answer_of(ask: Callable[[Callable[[T], None]], None]) -> T:
+    """What an operation says, for the doors that await."""
+    answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+
+    def done(value: T) -> None:
+        if not answer.done():  # whoever asked may have gone
+            answer.set_result(value)
+
+    ask(done)
+    return await answer
 
 
 class Target(Struct, frozen=True):
@@ -37,14 +55,17 @@ class Target(Struct, frozen=True):
     """Publishes of the namespace that succeeded."""
     events: Counter
     """Events of the namespace that succeeded."""
+    handler: Handler | None
+    """Who is asked first, about a publish or a subscribe, as the case may be."""
 
 
 class Operations:
     """The operations of one server."""
 
-    def __init__(self, broker: Broker, auth: Authenticator) -> None:
+    def __init__(self, broker: Broker, auth: Authenticator, handlers: Handlers) -> None:
         self.broker = broker
         self.auth = auth
+        self.handlers = handlers
 
     def to_publish(self, channel: str, credentials: Credentials) -> Target:
         """Where a publish may go; raises `BadRequest` or `Unauthorized`."""
@@ -52,22 +73,139 @@ class Operations:
         rules = self.broker.rules(path)
         grant = self.auth.authenticate(credentials)
         self.auth.may_publish(grant, path, rules)
-        return self._target(path, rules, grant)
+        return self._target(path, rules, grant, self.handlers.on_publish)
 
     def to_subscribe(self, channel: str, credentials: Credentials) -> Target:
         """What a subscribe may show; raises `BadRequest` or `Unauthorized`."""
         path = channels.parse_subscription(channel)
         rules = self.broker.rules(path)
-        grant = self.auth.authenticate(credentials)
-        self.auth.may_subscribe(grant, path, rules)
-        return self._target(path, rules, grant)
+        return self._to_see(path, rules, self.auth.authenticate(credentials))
 
-    def _target(self, path: str, rules: Namespace, grant: Grant) -> Target:
+    async def to_read(self, path: str, grant: Grant) -> Target:
+        """What a reader may be shown; raises `Unauthorized`, or what the namespace's handler refuses with."""
+        target = self._to_see(path, self.broker.rules(path), grant)
+        refusal = await answer_of(partial(self.admit, target))
+        if refusal is not None:
+            raise refusal
+        return target
+
+    def lists(self, grant: Grant, path: str) -> bool:
+        """Whether a board is named in a list; where a handler would have to be asked about each, to a host alone."""
+        try:
+            target = self._to_see(path, self.broker.rules(path), grant)
+        except Unauthorized:
+            return False
+        return target.handler is None or grant.role >= Role.HOST
+
+    def _to_see(self, path: str, rules: Namespace, grant: Grant) -> Target:
+        self.auth.may_subscribe(grant, path, rules)
+        return self._target(path, rules, grant, self.handlers.on_subscribe)
+
+    def _target(
+        self, path: str, rules: Namespace, grant: Grant, asked: Mapping[str, Handler]
+    ) -> Target:
         namespace, counter = channels.namespace(path), self.broker.metrics.counter
         published = counter("PublishSuccess", namespace)
-        return Target(
-            path, namespace, rules, grant, published, counter("SuccessfulEvents", namespace)
+        events = counter("SuccessfulEvents", namespace)
+        return Target(path, namespace, rules, grant, published, events, asked.get(namespace))
+
+    # -- handlers -----------------------------------------------------------------------------------------------------
+
+    def admit(self, target: Target, done: Callable[[Refusal | None], None]) -> None:
+        """Ask whether a channel may be seen; ``done`` runs once, perhaps later, with a refusal if not."""
+        handler = target.handler
+        if handler is None:
+            done(None)
+            return
+
+        def answered(answer: object) -> None:
+            if answer is None or isinstance(answer, Refusal):
+                done(answer)
+            else:  # in doubt nobody is let in: it may have meant "no"
+                done(handler.blame(f"returned {type(answer).__name__} instead of nothing"))
+
+        self.broker.metrics.count("SubscribeHandlerInvocations", target.namespace)
+        handler.ask(self._context("SUBSCRIBE", target), answered)
+
+    def handle(
+        self, target: Target, texts: Sequence[str], done: Callable[[Handled | Refusal], None]
+    ) -> None:
+        """Ask what becomes of a publish; ``done`` runs once, perhaps later, and `publish_handled` goes on from there.
+
+        An event that is no JSON, or names a row that its sender may not touch, has failed before.
+        """
+        events: list[handlers.Event] = []
+        places: dict[str, int] = {}
+        failed: list[Failed] = []
+        for index, text in enumerate(texts):
+            try:
+                payload = messages.decode_any_event(text)
+                event = handlers.Event(messages.new_identifier(), payload)
+                if target.rules.kind == "board" and event.player is not None:
+                    may_touch(target.grant, event.player)
+            except Refusal as refusal:
+                failed.append(messages.failed(index, refusal))
+            else:
+                events.append(event)
+                places[event.id] = index
+
+        handler = target.handler
+        if handler is None or not events:
+            done(Handled(len(texts), failed))
+            return
+
+        def answered(answer: object) -> None:
+            if isinstance(answer, Refusal):
+                done(answer)
+                return
+            try:
+                handled = outgoing(answer, places, failed, len(texts))
+            except (TypeError, ValueError) as error:
+                done(handler.blame(str(error)))
+                return
+            if handled.dropped:
+                self.broker.metrics.count("DroppedEvents", target.namespace, handled.dropped)
+            done(handled)
+
+        self.broker.metrics.count("PublishedHandlerInvocations", target.namespace)
+        handler.ask(self._context("PUBLISH", target, events), answered)
+
+    def _context(
+        self,
+        operation: Literal["PUBLISH", "SUBSCRIBE"],
+        target: Target,
+        events: list[handlers.Event] | None = None,
+    ) -> Context:
+        return Context(
+            operation=operation,
+            channel=target.path,
+            identity=target.grant,
+            board=Board(self.broker, target.path),
+            events=events or [],
         )
+
+    def publish_handled(
+        self,
+        target: Target,
+        handled: Handled,
+        done: Callable[[Published | Refusal], None],
+        *,
+        results: bool = False,
+    ) -> None:
+        """Apply or relay what a handler let through; ``done`` as of `publish`, told in the order of the publish."""
+
+        def published(answer: Published | Refusal) -> None:
+            if isinstance(answer, Published):
+                answer = handled.told(answer)
+                self._count_failed(target, handled.failed)
+            done(answer)
+
+        if handled.texts:
+            self.publish(target, handled.texts, published, results=results)
+        else:
+            published(Published([], [], [] if results else None))
+
+    # -- publish ------------------------------------------------------------------------------------------------------
 
     def publish(
         self,
@@ -135,7 +273,7 @@ class Operations:
         sent: list[int] = []
         for index, text in enumerate(texts):
             try:
-                messages.check_relay_event(text)
+                messages.decode_any_event(text)
                 sent.append(index)
             except Refusal as refusal:
                 failed.append(messages.failed(index, refusal))
@@ -154,9 +292,13 @@ class Operations:
     ) -> Published:
         target.events.value += len(successful)
         if failed:
-            self.broker.metrics.count("FailedEvents", target.namespace, len(failed))
+            self._count_failed(target, failed)
             failed.sort(key=attrgetter("index"))
         return Published(successful, failed)
+
+    def _count_failed(self, target: Target, failed: Sequence[Failed]) -> None:
+        if failed:
+            self.broker.metrics.count("FailedEvents", target.namespace, len(failed))
 
 
 def _results(count: int, sent: Sequence[int], outcome: Outcome) -> list[Result | None]:

@@ -18,11 +18,18 @@ from fastapi.routing import APIRoute
 from msgspec import Struct
 
 from leaderboard import channels, templating
-from leaderboard.auth import Authenticator
 from leaderboard.broker import Broker
 from leaderboard.engines import Running
-from leaderboard.errors import BadRequest, Refusal, ResourceNotFound, Unauthorized
+from leaderboard.errors import (
+    BadRequest,
+    Denied,
+    Refusal,
+    Refused,
+    ResourceNotFound,
+    Unauthorized,
+)
 from leaderboard.events import MAX_PLAYER
+from leaderboard.operations import Operations
 from leaderboard.ranking import Row, View
 from leaderboard.settings import MAX_TOP, Namespace, Settings
 from leaderboard.standing import Standing, explain, in_order, phrases
@@ -141,7 +148,7 @@ async def board(request: Request, channel: str) -> HTMLResponse:
         return _page(
             request, "board.html", relay=True, viewable=False, board_namespaces=names, **known
         )
-    if not _may_view(request, path):
+    if not await _may_view(request, path):
         return _page(request, "board.html", 403, relay=False, viewable=False, **known)
     broker: Broker = request.app.state.broker
     view, query = View(top=top, around=around or None), request.query_params
@@ -199,12 +206,13 @@ _MESSAGES = {
 
 async def _boards(request: Request, after: str) -> dict[str, Any]:
     broker: Broker = request.app.state.broker
-    auth: Authenticator = request.app.state.auth
+    operations: Operations = request.app.state.operations
     known = {"here": "boards", "after": after, **_to_try(request)}
-    if auth.viewer() is None:
+    viewer = operations.auth.viewer()
+    if viewer is None:
         return {**known, "public": False, "tiles": [], "following": ""}
     found = await broker.boards(channels.EVERYTHING, after, BOARDS_PER_PAGE + 1)
-    seen = [each for each in found[:BOARDS_PER_PAGE] if _may_view(request, each.channel)]
+    seen = [each for each in found[:BOARDS_PER_PAGE] if operations.lists(viewer, each.channel)]
     return {
         **known,
         "public": True,
@@ -229,15 +237,14 @@ def _place(standings: list[Standing], player: str, me: bool, veiled: bool) -> st
     return " · ".join(phrases(found, subject, veiled=veiled))
 
 
-def _may_view(request: Request, path: str) -> bool:
-    broker: Broker = request.app.state.broker
-    auth: Authenticator = request.app.state.auth
-    grant = auth.viewer()
-    if grant is None:
+async def _may_view(request: Request, path: str) -> bool:
+    operations: Operations = request.app.state.operations
+    viewer = operations.auth.viewer()
+    if viewer is None:
         return False
     try:
-        auth.may_subscribe(grant, path, broker.rules(path))
-    except Unauthorized:
+        await operations.to_read(path, viewer)
+    except (Unauthorized, Denied, Refused):
         return False
     return True
 

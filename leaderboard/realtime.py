@@ -267,6 +267,7 @@ class Realtime:
     async def drain(self) -> None:
         """Take no more connections, send every subscriber the newest snapshot, and close with 1012."""
         self.draining = True
+        await self._operations.handlers.stop()
         await self._operations.broker.drain()
         self._wheel.stop()
         for door in list(self._connections):

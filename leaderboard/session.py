@@ -10,9 +10,9 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from leaderboard import channels, messages
 from leaderboard.auth import Grant, Role
@@ -28,6 +28,7 @@ from leaderboard.errors import (
     UnknownOperation,
     UnsupportedOperation,
 )
+from leaderboard.handlers import Handled
 from leaderboard.hub import Outlet, Subscription
 from leaderboard.limits import Rate
 from leaderboard.messages import ConnectionInit, Malformed, Message, Publish, Subscribe, Unsubscribe
@@ -35,6 +36,8 @@ from leaderboard.operations import Operations, Target
 from leaderboard.settings import Limits
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 REMEMBERED = 8192
 """Characters of credentials that a session remembers: a JWT with many claims and a signature of AWS fit."""
@@ -83,7 +86,7 @@ class Session:
         self._channel: str | None = None
         self._authorization: dict[str, Any] | None = None
         self._last_target: Target
-        self._closed = False
+        self._parked = self._closed = False
         self.waiting: dict[Subscription, None] = {}
         self.spoken = False
         """Whether the client has sent anything yet."""
@@ -92,8 +95,9 @@ class Session:
 
     @property
     def busy(self) -> bool:
-        """The door must not read on while this is true: the client does not take its answers, or waits for too many."""
-        return self._unanswered >= UNANSWERED or self.door.congested
+        """The door must not read on while this is true: the client does not take its answers, or waits for too many,
+        or for a handler, behind which its later frames wait in order."""
+        return self._unanswered >= UNANSWERED or self._parked or self.door.congested
 
     def receive(self, text: str) -> None:
         """Take one text frame. All that is wrong with it is told to the client; nothing is raised."""
@@ -190,6 +194,23 @@ class Session:
         # would give up a quiet connection five seconds after making it.
         self.door.send_text(messages.KEEP_ALIVE)
 
+    def _park(self, ask: Callable[[Callable[[T], None]], None], go_on: Callable[[T], None]) -> None:
+        """Ask a handler. Until it has answered, the frames that come wait; ``go_on`` is told what it said."""
+        answered = False
+
+        def answer(value: T) -> None:
+            nonlocal answered
+            answered = True
+            try:
+                go_on(value)
+            finally:
+                if self._parked:  # not within the call of `ask`: nobody has begun to wait there
+                    self._parked = False
+                    self.door.wake()
+
+        ask(answer)
+        self._parked = not answered
+
     # -- publish ------------------------------------------------------------------------------------------------------
 
     def _publish(self, message: Publish) -> None:
@@ -201,15 +222,31 @@ class Session:
             self._broker.metrics.count("InboundMessageDropped")
             raise
         self._unanswered += 1
+        if target.handler is not None:
+            ask = partial(self._operations.handle, target, message.events)
+            self._park(ask, partial(self._handled, message, target))
+            return
         answers = self._answers
         try:
             answer = partial(self._answer, message, target)
             self._operations.publish(target, message.events, answer, results=message.results)
         except Exception:
             log.exception("a publish failed")
-            if (
-                self._answers == answers
-            ):  # a publish has one answer, also where the fault lies behind it
+            if self._answers == answers:  # it has one answer, also where the fault lies behind it
+                self._answer(message, target, InternalFailure())
+
+    def _handled(self, message: Publish, target: Target, handled: Handled | Refusal) -> None:
+        """A handler has said what is to become of a publish."""
+        answer = partial(self._answer, message, target)
+        if isinstance(handled, Refusal):
+            answer(handled)
+            return
+        answers = self._answers
+        try:
+            self._operations.publish_handled(target, handled, answer, results=message.results)
+        except Exception:
+            log.exception("a publish failed")
+            if self._answers == answers:  # it has one answer, also where the fault lies behind it
                 self._answer(message, target, InternalFailure())
 
     def _answer(
@@ -222,7 +259,7 @@ class Session:
             self.door.wake()
         if not isinstance(published, messages.Published):
             self._refuse(message, published)
-        elif published.successful:
+        elif published.successful or not published.failed:  # a handler may have dropped them all
             target.published.value += 1
             self.door.send_text(messages.publish_success(message.id, published))
         else:
@@ -253,6 +290,35 @@ class Session:
         if len(self._subscriptions) >= ceiling:
             raise MaxSubscriptionsReached(f"{ceiling} subscriptions per connection, no more")
         subscription = self._subscription(message, target)
+        if target.handler is None:
+            self._open(message, target, subscription)
+        else:
+            ask = partial(self._operations.admit, target)
+            self._park(ask, partial(self._admitted, message, target, subscription))
+
+    def _admitted(
+        self,
+        message: Subscribe,
+        target: Target,
+        subscription: Subscription,
+        refusal: Refusal | None,
+    ) -> None:
+        """A handler has said whether a channel may be seen."""
+        if self._closed:
+            return
+        try:
+            # While it was asked, the grant may have ended.
+            refusal = refusal or self._operations.auth.ended(target.grant)
+            if refusal is not None:
+                raise refusal
+            self._open(message, target, subscription)
+        except Refusal as error:
+            self._refuse(message, error)
+        except Exception:
+            log.exception("a subscribe failed")
+            self._refuse(message, InternalFailure())
+
+    def _open(self, message: Subscribe, target: Target, subscription: Subscription) -> None:
         self._broker.subscribe(subscription)
         self._subscriptions[message.id] = subscription
         if target.grant.ends is not None:

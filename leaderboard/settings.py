@@ -72,6 +72,8 @@ AuthModes = Annotated[tuple[AuthMode, ...], Field(min_length=1)]
 RoleName = Literal["viewer", "scorekeeper", "host", "admin"]
 """What a key may be. A token may be a player's too."""
 BlockedName = Annotated[str, Field(pattern=r"^\*?[\p{L}\p{M}]+\*?$")]
+ImportString = Annotated[str, Field(pattern=r"^[\w.]+:[\w.]+$")]
+"""Where a function is: ``package.module:function``."""
 Bound = Annotated[float, Field(ge=-MAX_SCORE, le=MAX_SCORE, allow_inf_nan=False)]
 
 
@@ -166,6 +168,15 @@ class Namespace(_Table):
     )
     min_score: Bound = Field(-MAX_SCORE, description="Smallest `score` that an event may carry.")
     max_score: Bound = Field(MAX_SCORE, description="Largest `score` that an event may carry.")
+    on_publish: ImportString | None = Field(
+        None, description="Handler of publishes, as `package.module:function`."
+    )
+    on_subscribe: ImportString | None = Field(
+        None, description="Handler of subscribes, and of reads over HTTP; likewise."
+    )
+    handler_timeout: Duration = Field(
+        2.0, description="An async handler that takes longer is given up."
+    )
     publish_auth_modes: AuthModes | None = Field(
         None, description="Instead of `default_publish_auth_modes`."
     )
@@ -284,10 +295,11 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Effective settings and, for each dotted name that is not a default, the source it came from."""
+    """Effective settings; for each dotted name that is not a default, the source it came from; the file, if one."""
 
     settings: Settings
     sources: Mapping[str, str]
+    file: Path | None = None
 
 
 def load(
@@ -315,7 +327,7 @@ def load(
             sources.pop(name, None)  # the order tells who had the last word
             sources[name] = source
     try:
-        return Loaded(Settings(**merged), sources)
+        return Loaded(Settings(**merged), sources, file)
     except ValidationError as error:
         raise ConfigError(_explain(error, sources)) from None
 

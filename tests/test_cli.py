@@ -182,6 +182,36 @@ async def test_a_settings_file_with_a_typo_is_an_error_that_names_what_was_meant
     )
 
 
+async def test_handlers_lie_beside_the_settings_file(tmp_path: Path, run: Run) -> None:
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    (folder / "board.toml").write_text('[namespaces.game]\non_publish = "rules:double"\n')
+    (folder / "rules.py").write_text(
+        "def double(ctx):\n"
+        "    for event in ctx.events:\n"
+        "        event.payload['score'] *= 2\n"
+        "    return ctx.events\n"
+    )
+    async with serving(tmp_path, "--config", "elsewhere/board.toml") as server:
+        ended = await run(
+            "publish", "/game/a", "--player", "ann", "--score", "5",
+            LEADERBOARD_URL=server.url, LEADERBOARD_KEY=server.key,
+        )  # fmt: skip
+        assert (ended.code, ended.out) == (0, "ann: score 10, rank 1\n")
+
+
+async def test_a_handler_that_is_not_there_is_an_error_with_its_setting(
+    tmp_path: Path, run: Run
+) -> None:
+    (tmp_path / "leaderboard.toml").write_text('[namespaces.game]\non_publish = "rules:f"\n')
+    ended = await run("serve")
+    assert ended.code == 1
+    assert ended.err == (
+        "error: namespaces.game.on_publish: rules:f cannot be imported: "
+        "ModuleNotFoundError: No module named 'rules'\n"
+    )
+
+
 # -- config ------------------------------------------------------------------------------------------------------------
 
 

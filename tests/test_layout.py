@@ -17,6 +17,7 @@ CORRIDOR = (
     {"messages", "auth", "engines", "metrics", "templating"},
     {"hub", "link"},
     {"broker", "subscriptions"},
+    {"handlers"},
     {"operations", "client", "latency"},
     {"session", "direct", "simulate"},
     {"realtime", "terminal", "figures"},
