@@ -267,11 +267,15 @@ class Realtime:
     async def drain(self) -> None:
         """Take no more connections, send every subscriber the newest snapshot, and close with 1012."""
         self.draining = True
+        for connection in self._connections.values():
+            connection.session.halt()
         await self._operations.handlers.stop()
         await self._operations.broker.drain()
         self._wheel.stop()
-        for door in list(self._connections):
+        for door, connection in list(self._connections.items()):
             door.close(Close.RESTART, "the server restarts")
+            connection.session.closed()
+            door.wake()  # what the client says to that is read again
         if self._connections:
             self._gone.clear()
             try:

@@ -86,7 +86,7 @@ class Session:
         self._channel: str | None = None
         self._authorization: dict[str, Any] | None = None
         self._last_target: Target
-        self._parked = self._closed = False
+        self._parked = self._halted = self._closed = False
         self.waiting: dict[Subscription, None] = {}
         self.spoken = False
         """Whether the client has sent anything yet."""
@@ -96,8 +96,9 @@ class Session:
     @property
     def busy(self) -> bool:
         """The door must not read on while this is true: the client does not take its answers, or waits for too many,
-        or for a handler, behind which its later frames wait in order."""
-        return self._unanswered >= UNANSWERED or self._parked or self.door.congested
+        or for a handler, behind which its later frames wait in order; or the server is about to end."""
+        waiting = self._parked or self._halted
+        return waiting or self._unanswered >= UNANSWERED or self.door.congested
 
     def receive(self, text: str) -> None:
         """Take one text frame. All that is wrong with it is told to the client; nothing is raised."""
@@ -139,9 +140,13 @@ class Session:
         """The door has room again."""
         self._broker.resume(self)
 
+    def halt(self) -> None:
+        """Take no more frames until `closed`: what was acknowledged by now is in the last snapshot."""
+        self._halted = True
+
     def closed(self) -> None:
         """The connection is gone, whoever ended it."""
-        self._closed = True
+        self._closed, self._halted = True, False
         for subscription in self._subscriptions.values():
             self._broker.unsubscribe(subscription)
         self._subscriptions.clear()
