@@ -20,10 +20,11 @@ A game client sends a ``publish`` frame with an event such as ``{"player": "ann"
 (over its `link`, for its `subscriptions`), `standing` what a row tells of itself, `cli` the command with its `commands`
 and a host's `control`: `terminal` draws, `simulate` is a `crowd` with a stopwatch (`latency`, `figures`). `app` wires
 it all and `serving` runs it. A module imports only from those before it:
-``errors settings names retries frames movement`` < ``channels limits events rounds ranking tokens nicknames standing``
-< ``presence curtain`` < ``board`` < ``messages auth engines metrics`` < ``hub link`` < ``broker subscriptions`` <
-``handlers`` < ``operations client`` < ``session direct simulate`` < ``realtime terminal figures`` < ``answers`` <
-``exports`` < ``boards`` < ``api pages`` < ``app`` < ``serving commands`` < ``control`` < ``cli``.
+``errors settings names retries frames movement`` < ``channels limits sources events rounds ranking tokens nicknames
+standing`` < ``presence curtain`` < ``board`` < ``messages auth engines metrics`` < ``hub link`` <
+``broker subscriptions`` < ``handlers`` < ``operations client`` < ``session direct simulate`` <
+``realtime terminal figures`` < ``answers`` < ``exports`` < ``boards`` < ``api pages`` < ``app`` <
+``serving commands`` < ``control`` < ``cli``.
 """
 
 __version__ = "0.1.0"

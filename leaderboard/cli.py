@@ -20,15 +20,8 @@ from leaderboard.control import control_command
 from leaderboard.errors import BadRequest
 from leaderboard.events import MAX_PLAYER
 from leaderboard.names import is_printable_id
-from leaderboard.settings import (
-    DEFAULT_FILE,
-    ApiKey,
-    ConfigError,
-    Loaded,
-    Settings,
-    load,
-    render,
-)
+from leaderboard.settings import ApiKey, ConfigError, Settings, render
+from leaderboard.sources import DEFAULT_FILE, Loaded, load
 from leaderboard.tokens import TokenRole
 
 cli = typer.Typer(

@@ -1,23 +1,16 @@
 """The settings table: every setting's name, default and reason, read by the code, the CLI, the docs and the tests.
 
-Four sources, later wins: the defaults below, a TOML file, the environment (``LEADERBOARD_LIMITS__FRAME``), flags of the
-command line. A name that does not exist is an error that names the nearest one that does. The shape mirrors an AppSync
-Event API: auth modes for connecting and defaults for publishing and subscribing, namespaces that may override the last
-two, and AppSync's quotas as default limits.
+Where their values come from is for `sources` to say. The shape mirrors an AppSync Event API: auth modes for connecting
+and defaults for publishing and subscribing, namespaces that may override the last two, and AppSync's quotas as default
+limits.
 """
 
 from __future__ import annotations
 
-import difflib
 import json
-import os
 import re
-import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     AwareDatetime,
@@ -27,16 +20,13 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
-    ValidationError,
     field_validator,
     model_validator,
 )
 from pydantic_settings import (
     BaseSettings,
-    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    SettingsError,
 )
 
 MAX_SCORE = 2.0**53 - 1
@@ -48,11 +38,8 @@ MIN_KEY = 8
 MIN_SECRET = 32
 """Bytes of a secret: as many as the signature that it makes has (RFC 7518, 3.2)."""
 
-DEFAULT_FILE = "leaderboard.toml"
 PREFIX = "LEADERBOARD_"
-NOT_SETTINGS = ("config", "key", "token", "url")
-"""Names behind the prefix that the command line reads for itself: which file, and whom its clients talk to, and how."""
-
+"""What the names of all variables of the environment begin with."""
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*")
 
@@ -293,50 +280,11 @@ class ConfigError(Exception):
     """The configuration cannot be used; the text says which setting, from which source, and why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """Effective settings; for each dotted name that is not a default, the source it came from; the file, if one."""
-
-    settings: Settings
-    sources: Mapping[str, str]
-    file: Path | None = None
-
-
-def load(
-    config: Path | None = None,
-    flags: Mapping[str, Any] | None = None,
-    environ: Mapping[str, str] = os.environ,
-) -> Loaded:
-    """Merge file, environment and flags. Without ``config``, ``LEADERBOARD_CONFIG`` or ./leaderboard.toml is read.
-
-    Raises `ConfigError` with one line for each thing that is wrong.
-    """
-    named = config or (Path(environ[f"{PREFIX}CONFIG"]) if environ.get(f"{PREFIX}CONFIG") else None)
-    file = named or (Path(DEFAULT_FILE) if Path(DEFAULT_FILE).is_file() else None)
-    layers: list[tuple[str, Mapping[str, Any]]] = []
-    if file is not None:
-        layers.append((str(file), _read_toml(file)))
-    layers.append(("environment", _read_environment(environ)))
-    layers.append(("command line", flags or {}))
-
-    merged: dict[str, Any] = {}
-    sources: dict[str, str] = {}
-    for source, values in layers:
-        _merge(merged, values)
-        for name in _dotted(values):
-            sources.pop(name, None)  # the order tells who had the last word
-            sources[name] = source
-    try:
-        return Loaded(Settings(**merged), sources, file)
-    except ValidationError as error:
-        raise ConfigError(_explain(error, sources)) from None
-
-
 def table(model: type[BaseModel] = Settings, prefix: str = "") -> list[tuple[str, str, str]]:
     """Every setting as (dotted name, default, description), in the order of the source."""
     rows: list[tuple[str, str, str]] = []
     for name, field in model.model_fields.items():
-        nested = _NESTED.get(f"{prefix}{name}")
+        nested = NESTED.get(f"{prefix}{name}")
         if nested is not None:
             rows += table(nested[1], prefix=nested[0])
         else:
@@ -345,7 +293,7 @@ def table(model: type[BaseModel] = Settings, prefix: str = "") -> list[tuple[str
     return rows
 
 
-_NESTED: dict[str, tuple[str, type[BaseModel]]] = {
+NESTED: dict[str, tuple[str, type[BaseModel]]] = {
     "api_keys": ("api_keys[].", ApiKey),
     "limits": ("limits.", Limits),
     "namespaces": ("namespaces.NAME.", Namespace),
@@ -382,90 +330,3 @@ def _render_size(size: int) -> str:
         if size >= bytes_ and size * 10 % bytes_ == 0:
             return f'"{str(size / bytes_).removesuffix(".0")}{unit}"'
     return str(int(size))
-
-
-def _read_toml(file: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(file.read_text("utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{file}: {error.strerror or error}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: {error}") from None
-
-
-def _read_environment(environ: Mapping[str, str]) -> dict[str, Any]:
-    given = {key: value for key, value in environ.items() if key.upper().startswith(PREFIX)}
-    for key in given:
-        name, below, _ = key[len(PREFIX) :].lower().partition("__")
-        known = name in _NESTED if below else name in Settings.model_fields or name in NOT_SETTINGS
-        if not known:
-            hint = _nearest(name, [*Settings.model_fields, *NOT_SETTINGS])
-            raise ConfigError(
-                f"environment: {key} is no setting{hint and f'; did you mean {PREFIX}{hint.upper()}?'}"
-            )
-    source = EnvSettingsSource(Settings)
-    source.env_vars = {key.lower(): value for key, value in given.items()}
-    try:
-        return source()
-    except (
-        SettingsError
-    ) as error:  # what its JSON parser raised: `error parsing value for field "…" from source "…"`
-        field = str(error).partition(" from source")[0]
-        raise ConfigError(f"environment: {field}: lists and tables are JSON there") from None
-
-
-def _merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            below = into.get(key)
-            into[key] = dict(below) if isinstance(below, dict) else {}
-            _merge(into[key], value)
-        else:
-            into[key] = value
-
-
-def _dotted(values: Mapping[str, Any], prefix: str = "") -> list[str]:
-    names: list[str] = []
-    for key, value in values.items():
-        if isinstance(value, Mapping) and value:
-            names += _dotted(value, f"{prefix}{key}.")
-        else:
-            names.append(f"{prefix}{key}")
-    return names
-
-
-def _nearest(name: str, known: list[str]) -> str:
-    return next(iter(difflib.get_close_matches(name, known, n=1, cutoff=0.5)), "")
-
-
-def _explain(error: ValidationError, sources: Mapping[str, str]) -> str:
-    lines = []
-    for item in error.errors(include_input=False, include_url=False):
-        path = [str(part) for part in item["loc"]]
-        name = ".".join(path)
-        source = _source(name, sources)
-        if item["type"] == "extra_forbidden":
-            hint = _nearest(path[-1], _siblings(path))
-            parent = "".join(f"{part}." for part in path[:-1])
-            text = f"no such setting{hint and f'; did you mean {parent}{hint}?'}"
-        else:
-            text = item["msg"].removeprefix("Value error, ")
-        lines.append(f"{source}: {name}: {text}")
-    return "\n".join(lines)
-
-
-def _source(name: str, sources: Mapping[str, str]) -> str:
-    """Where a value came from, or else the last of what is above or below it: the last had its way."""
-    near = [
-        found
-        for dotted, found in sources.items()
-        if f"{dotted}.".startswith(f"{name}.") or f"{name}.".startswith(f"{dotted}.")
-    ]
-    return sources.get(name) or (near[-1] if near else "configuration")
-
-
-def _siblings(path: list[str]) -> list[str]:
-    model: type[BaseModel] = Settings
-    if len(path) > 1 and path[0] in _NESTED:
-        model = _NESTED[path[0]][1]
-    return list(model.model_fields)

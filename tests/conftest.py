@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
+import hypothesis
 import pytest
 import pytest_asyncio
 from fastapi import FastAPI
@@ -22,6 +23,10 @@ from leaderboard.app import create_app
 from leaderboard.settings import ApiKey, Settings
 from tests.appsync import Client, connect, credentials
 from tests.rawsocket import RawSocket
+
+# How long an example takes says something of the machine, not of the code.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 ADMIN = "da2-admin-key-of-the-tests"
 HOST = "da2-host-key-of-the-tests"

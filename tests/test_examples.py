@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from leaderboard.settings import load
+from leaderboard.sources import load
 from tests.appsync import Frame, error_types
 from tests.checkout import ROOT
 from tests.conftest import HOST, VIEWER, Server, Start

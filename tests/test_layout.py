@@ -11,7 +11,17 @@ from tests.checkout import ROOT, tracked
 # A module imports only from the groups before its own. A folder is one room: its modules may know each other.
 CORRIDOR = (
     {"errors", "settings", "assets", "names", "retries", "frames", "crowd", "movement"},
-    {"channels", "limits", "events", "rounds", "ranking", "tokens", "nicknames", "standing"},
+    {
+        "channels",
+        "limits",
+        "sources",
+        "events",
+        "rounds",
+        "ranking",
+        "tokens",
+        "nicknames",
+        "standing",
+    },
     {"presence", "curtain"},
     {"board"},
     {"messages", "auth", "engines", "metrics", "templating"},

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from leaderboard.errors import NameRefused
 from leaderboard.names import MAX_NAME, clean_name, graphemes
 from leaderboard.nicknames import MAX_LETTERS, blocker, key, nickname
-from leaderboard.settings import ConfigError, Settings, load
+from leaderboard.settings import ConfigError, Settings
+from leaderboard.sources import load
 from tests.test_names import ACUTE, ENGLAND, VS16, WALES, ZWJ, ZWNJ, hostile
 
 FAMILY = f"👩{ZWJ}👩{ZWJ}👧{ZWJ}👦"

@@ -18,14 +18,13 @@ from leaderboard.settings import (
     ApiKey,
     ConfigError,
     Limits,
-    Loaded,
     Namespace,
     Settings,
     default_namespaces,
-    load,
     render,
     table,
 )
+from leaderboard.sources import Loaded, load
 
 SECRET = "da2-keep-this-to-yourself"
 
