@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -27,9 +25,10 @@ from hypothesis.stateful import (
 from leaderboard.board import Applied, Board
 from leaderboard.errors import BoardFull, Refusal, ScoreOutOfRange, TooOld, WrongRound
 from leaderboard.events import Remove, Score
-from leaderboard.ranking import Row, View, Window, number
+from leaderboard.ranking import View, Window
 from leaderboard.retries import LAPSE, SENDERS, WIDTH
 from leaderboard.settings import MAX_SCORE, Namespace
+from tests.naive import Line, Standing
 
 MODES = ("best", "latest", "sum")
 ORDERS = ("desc", "asc")
@@ -40,16 +39,6 @@ SENDER_IDS = ("", "a", "b", "c", "d", "e")
 
 
 # -- the model ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Line:
-    """A row of the model; its place in the list says when its score was reached."""
-
-    player: str
-    score: float
-    name: str | None = None
-    meta: str | None = None
 
 
 @dataclass
@@ -159,44 +148,9 @@ class Naive:
     def line(self, player: str) -> Line | None:
         return next((line for line in self.lines if line.player == player), None)
 
-    def better_than(self, score: float) -> list[Line]:
-        desc = self.rules.order == "desc"
-        return [line for line in self.lines if (line.score > score if desc else line.score < score)]
-
-    def rows(self, *, percentile: bool = False) -> list[Row]:
-        """All of them: sorting is stable, so of equals the one that got there first stays first."""
-        ordered = sorted(
-            self.lines, key=lambda line: line.score, reverse=self.rules.order == "desc"
-        )
-        return [
-            Row(
-                rank=len(self.better_than(line.score)) + 1
-                if self.rules.ties == "competition"
-                else position,
-                position=position,
-                player=line.player,
-                name=line.name,
-                score=number(line.score),
-                meta=None if line.meta is None else msgspec.Raw(line.meta.encode()),
-                percentile=self.percentile(line.score) if percentile else None,
-            )
-            for position, line in enumerate(ordered, 1)
-        ]
-
-    def percentile(self, score: float) -> float:
-        as_good = sum(line.score == score for line in self.lines)
-        worse = len(self.lines) - len(self.better_than(score)) - as_good
-        return math.floor(Fraction(worse, len(self.lines)) * 10_000) / 10_000
-
-    def around(self, player: str, radius: int) -> list[Row]:
-        rows = self.rows(percentile=True)
-        index = next((row.position - 1 for row in rows if row.player == player), None)
-        if index is None:
-            return []
-        return [row for row in rows if abs(row.position - 1 - index) <= radius]
-
-    def of(self, players: tuple[str, ...]) -> list[Row]:
-        return [row for row in self.rows(percentile=True) if row.player in players]
+    @property
+    def standing(self) -> Standing:
+        return Standing(self.rules, self.lines)
 
 
 # -- the machine -------------------------------------------------------------------------------------------------------
@@ -300,7 +254,7 @@ class BoardMachine(RuleBasedStateMachine):
 
     @invariant()
     def every_list_from_every_offset_is_the_models(self) -> None:
-        rows = self.model.rows()
+        rows = self.model.standing.rows()
         for offset in range(len(rows) + 2):
             for count in (1, 2, 100):
                 assert self.view(top=count, offset=offset).rows == rows[offset : offset + count]
@@ -309,18 +263,18 @@ class BoardMachine(RuleBasedStateMachine):
     def every_neighbourhood_is_the_models(self) -> None:
         for player in PLAYERS:
             for radius in (0, 1, 2, 3, 50):
-                assert self.view(around=player, radius=radius).around == self.model.around(
+                assert self.view(around=player, radius=radius).around == self.model.standing.around(
                     player, radius
                 )
 
     @invariant()
     def every_choice_of_players_is_the_models(self) -> None:
         for players in (PLAYERS, PLAYERS[::-1], PLAYERS[1:3], ("nobody",)):
-            assert self.view(of=players).of == self.model.of(players)
+            assert self.view(of=players).of == self.model.standing.of(players)
 
     @invariant()
     def every_single_player_is_the_models(self) -> None:
-        ranks = {row.player: row.rank for row in self.model.rows()}
+        ranks = {row.player: row.rank for row in self.model.standing.rows()}
         for player in PLAYERS:
             line = self.model.line(player)
             assert self.board.score(player) == (None if line is None else line.score)
@@ -332,9 +286,9 @@ class BoardMachine(RuleBasedStateMachine):
         assert self.board.view(view) == Window(
             version=self.model.version,
             total=len(self.model.lines),
-            rows=self.model.rows()[1:3],
-            around=self.model.around("ann", 1),
-            of=self.model.of(("bob", "cid")),
+            rows=self.model.standing.rows()[1:3],
+            around=self.model.standing.around("ann", 1),
+            of=self.model.standing.of(("bob", "cid")),
         )
 
 
