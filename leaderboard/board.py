@@ -96,7 +96,8 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
 
 class _Removal(msgspec.Struct, frozen=True, gc=False):
     player: str
-    entry: Entry
+    entry: Entry | None
+    """None for one who was banned without being there."""
     shown: Entry | None
     """Its row on the curtain."""
     banned: bool = False
@@ -256,11 +257,11 @@ class Board:
         entry = self._live.take(player)
         shown = None if self._curtain is None else self._curtain.take(player)
         self._count_kept()
-        if entry is None:
-            return False
-        self._presence.forget(entry)
-        self._removals.append(_Removal(player, entry, shown, banned))
-        return True
+        if entry is not None:
+            self._presence.forget(entry)
+        if entry is not None or banned:
+            self._removals.append(_Removal(player, entry, shown, banned))
+        return entry is not None
 
     # -- in: what a host decides --------------------------------------------------------------------------------------
 
@@ -351,31 +352,40 @@ class Board:
         return known
 
     def _ban(self, event: Ban, _: float, __: float) -> bool:
-        known = event.player in self._banned
+        if event.player in self._banned:
+            return False
         _remember(self._banned, event.player, "banned")
-        return self._take(event.player, banned=True) or not known
+        self._take(event.player, banned=True)
+        return True
 
     def _unban(self, event: Unban, _: float, __: float) -> bool:
-        known = event.player in self._banned
+        if event.player not in self._banned:
+            return False
         self._banned.discard(event.player)
-        return known
+        for removal in list(self._removals):
+            if removal.player == event.player and removal.entry is None:
+                self._removals.remove(removal)  # nothing is left of it to be taken back
+        return True
 
     def _undo(self, _: Undo, __: float, capacity: float) -> bool:
         if not self._removals:
             raise NothingToUndo("nobody was removed in this round")
         removal = self._removals[-1]
-        if removal.player in self._live.entries:
+        player, entry = removal.player, removal.entry
+        if player in self._live.entries:
             self._removals.pop()
-            raise NothingToUndo(f"{removal.player!a} is on the board again")
-        if len(self) >= min(capacity - self._kept, self.rules.max_entries):
+            raise NothingToUndo(f"{player!a} is on the board again")
+        if entry is not None and len(self) >= min(capacity - self._kept, self.rules.max_entries):
             raise BoardFull("no room for the player that was removed")
         self._removals.pop()
         if removal.banned:
-            self._banned.discard(removal.player)
-        removal.entry.shelved = removal.player in self._hidden
-        self._live.put(removal.player, removal.entry)
-        if removal.shown is not None and self._curtain is not None and not removal.entry.shelved:
-            self._curtain.put(removal.player, removal.shown)
+            self._banned.discard(player)
+        if entry is None:
+            return True
+        entry.shelved = player in self._hidden
+        self._live.put(player, entry)
+        if removal.shown is not None and self._curtain is not None and not entry.shelved:
+            self._curtain.put(player, removal.shown)
             self._count_kept()
         return True
 
