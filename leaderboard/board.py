@@ -255,7 +255,7 @@ class Board:
     def _take(self, player: str, *, banned: bool = False) -> bool:
         """Take a player's rows out, so that they can be put back; whether there was one."""
         entry = self._live.take(player)
-        shown = None if self._curtain is None else self._curtain.take(player)
+        shown = None if self._curtain is None else self._curtain.take(player, self.version + 1)
         self._count_kept()
         if entry is not None:
             self._presence.forget(entry)
@@ -341,7 +341,7 @@ class Board:
         _remember(self._hidden, event.player, "hidden")
         self._live.shelve(event.player, shelved=True)
         if self._curtain is not None:
-            self._curtain.take(event.player)
+            self._curtain.take(event.player, self.version + 1)
             self._count_kept()
         return not known
 
@@ -385,7 +385,7 @@ class Board:
         entry.shelved = player in self._hidden
         self._live.put(player, entry)
         if removal.shown is not None and self._curtain is not None and not entry.shelved:
-            self._curtain.put(player, removal.shown)
+            self._curtain.put(player, removal.shown, self.version + 1)
             self._count_kept()
         return True
 

@@ -37,7 +37,7 @@ class Curtain:
         self.version = version
         return not self.ranking.veil
 
-    def take(self, player: str) -> Entry | None:
+    def take(self, player: str, version: int) -> Entry | None:
         """Take a row out here too, so that what must not be seen is not seen."""
         rank = self.ranking
         entry = rank.entries.get(player)
@@ -45,13 +45,13 @@ class Curtain:
             return None
         if rank.order.bisect_left((entry.key, entry.seq, player)) < rank.veil:
             rank.veil -= 1
-        self.version += 1
+        self.version = version
         return rank.take(player)
 
-    def put(self, player: str, entry: Entry) -> None:
+    def put(self, player: str, entry: Entry, version: int) -> None:
         """Put it back."""
         rank = self.ranking
         rank.put(player, entry)
         if rank.order.bisect_left((entry.key, entry.seq, player)) < rank.veil:
             rank.veil += 1
-        self.version += 1
+        self.version = version

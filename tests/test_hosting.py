@@ -9,10 +9,13 @@ from leaderboard.errors import Refusal
 from leaderboard.events import (
     Ban,
     Event,
+    Freeze,
+    Hide,
     Remove,
     Score,
     Unban,
     Undo,
+    Unfreeze,
 )
 from leaderboard.ranking import View
 from leaderboard.settings import Namespace
@@ -71,3 +74,16 @@ def test_a_player_who_was_removed_and_then_banned_comes_back_by_two_undos() -> N
 def test_a_ban_that_was_lifted_by_hand_is_nothing_to_undo() -> None:
     board = board_of("ann")
     assert told(board, Ban("bob"), Unban("bob"), Undo()) == ["done", "done", "NothingToUndo"]
+
+
+# -- a frozen copy -----------------------------------------------------------------------------------------------------
+
+
+def test_the_version_that_everybody_sees_never_goes_back() -> None:
+    board = board_of("ann", "bob", "cid", "dee", "eve")
+    board.apply([Freeze()], NOW)
+    board.apply([Remove("ann"), Remove("bob"), Remove("cid"), Hide("dee"), Ban("eve")], NOW)
+    frozen, _ = board.shown
+    assert frozen == board.version, "what was taken out is taken out for everybody, now"
+    board.apply([Unfreeze()], NOW)
+    assert board.shown[0] > frozen
