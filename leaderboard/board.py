@@ -94,12 +94,12 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     banned: bool = False
 
 
-class _Removal(msgspec.Struct, frozen=True, gc=False):
+class _Removal(msgspec.Struct, gc=False):
     player: str
     entry: Entry | None
     """None for one who was banned without being there."""
     shown: Entry | None
-    """Its row on the curtain."""
+    """Its row on the curtain, as long as that hangs."""
     banned: bool = False
 
 
@@ -255,12 +255,13 @@ class Board:
     def _take(self, player: str, *, banned: bool = False) -> bool:
         """Take a player's rows out, so that they can be put back; whether there was one."""
         entry = self._live.take(player)
-        shown = None if self._curtain is None else self._curtain.take(player, self.version + 1)
-        self._count_kept()
+        shown = None if self._curtain is None else self._curtain.ranking.take(player)
         if entry is not None:
             self._presence.forget(entry)
         if entry is not None or banned:
             self._removals.append(_Removal(player, entry, shown, banned))
+        if shown is not None:
+            self._redraw(self.version + 1)
         return entry is not None
 
     # -- in: what a host decides --------------------------------------------------------------------------------------
@@ -299,14 +300,13 @@ class Board:
             raise LimitExceeded(f"a board of more than {FREEZABLE} entries cannot be frozen")
         if self.size + total > capacity:
             raise BoardFull("no room for a frozen copy")
-        self._curtain = Curtain(self._live, self.version + 1)
-        self._count_kept()
+        self._hang(Curtain(self._live, self.version + 1))
         return True
 
     def _unfreeze(self, _: Unfreeze, __: float, ___: float) -> bool:
-        frozen, self._curtain = self._curtain, None
-        self._count_kept()
-        return frozen is not None
+        frozen = self._curtain is not None
+        self._hang(None)
+        return frozen
 
     def _reveal(self, event: Reveal, now: float, capacity: float) -> bool:
         curtain = self._curtain
@@ -314,19 +314,31 @@ class Board:
             raise NotFrozen("only a frozen board can be revealed")
         if not curtain.revealing:
             total = self._live.total
-            if total > FREEZABLE or self.size - curtain.ranking.total + total > capacity:
+            if total > FREEZABLE or self.size - len(curtain.ranking.entries) + total > capacity:
                 raise LimitExceeded(
                     "the board has become too large to be revealed; it can be unfrozen"
                 )
-            curtain.begin(self._live, self.rules.top)
+            curtain = Curtain(self._live, self.version + 1, veiled=self.rules.top)
+            self._hang(curtain)
         curtain.every = 0.0 if event.every_ms is None else event.every_ms / 1000
         curtain.step_at = now + curtain.every if curtain.every else math.inf
-        self._lift(1 if curtain.every else event.steps, self.version + 1)
+        curtain.lift(1 if curtain.every else event.steps)
+        self._redraw(self.version + 1)
         return True
 
-    def _lift(self, places: int, version: int) -> None:
-        if self._curtain is not None and self._curtain.lift(places, version):
-            self._curtain = None  # all of it is shown: there is nothing behind it
+    def _redraw(self, version: int) -> None:
+        """What everybody sees of the frozen board has changed."""
+        curtain = self._curtain
+        if curtain is not None:
+            curtain.version = version
+            self._hang(None if curtain.fallen else curtain)
+
+    def _hang(self, curtain: Curtain | None) -> None:
+        """Show this copy from here on, or the board itself."""
+        if curtain is not self._curtain:
+            self._curtain = curtain
+            for removal in self._removals:
+                removal.shown = None  # that row is not one of this copy
         self._count_kept()
 
     def _set_props(self, event: Props, _: float, __: float) -> bool:
@@ -339,17 +351,19 @@ class Board:
     def _hide(self, event: Hide, _: float, __: float) -> bool:
         known = event.player in self._hidden
         _remember(self._hidden, event.player, "hidden")
-        self._live.shelve(event.player, shelved=True)
-        if self._curtain is not None:
-            self._curtain.take(event.player, self.version + 1)
-            self._count_kept()
+        self._shelve(event.player, shelved=True)
         return not known
 
     def _show(self, event: Show, _: float, __: float) -> bool:
         known = event.player in self._hidden
         self._hidden.discard(event.player)
-        self._live.shelve(event.player, shelved=False)
+        self._shelve(event.player, shelved=False)
         return known
+
+    def _shelve(self, player: str, *, shelved: bool) -> None:
+        self._live.shelve(player, shelved=shelved)
+        if self._curtain is not None and self._curtain.ranking.shelve(player, shelved=shelved):
+            self._redraw(self.version + 1)
 
     def _ban(self, event: Ban, _: float, __: float) -> bool:
         if event.player in self._banned:
@@ -384,9 +398,10 @@ class Board:
             return True
         entry.shelved = player in self._hidden
         self._live.put(player, entry)
-        if removal.shown is not None and self._curtain is not None and not entry.shelved:
-            self._curtain.put(player, removal.shown, self.version + 1)
-            self._count_kept()
+        if self._curtain is not None and removal.shown is not None:
+            removal.shown.shelved = entry.shelved
+            self._curtain.ranking.put(player, removal.shown)
+            self._redraw(self.version + 1)
         return True
 
     # -- the clock ----------------------------------------------------------------------------------------------------
@@ -402,7 +417,8 @@ class Board:
                 self.round = self.round.turned()
             elif curtain is not None:
                 curtain.step_at += curtain.every
-                self._lift(1, self.version)
+                curtain.lift(1)
+                self._redraw(self.version)
             self._plan()
         return self.version != before
 
@@ -424,7 +440,7 @@ class Board:
     @property
     def veiled(self) -> int:
         """Places at the top that are not shown yet."""
-        return 0 if self._curtain is None else self._curtain.ranking.veil
+        return 0 if self._curtain is None else self._curtain.ranking.veiled
 
     @property
     def shown(self) -> tuple[int, int]:
@@ -489,8 +505,10 @@ class Board:
         assert self.shown[0] <= self.version
         if self._curtain is not None:
             self._curtain.ranking.check()
-            assert not self._hidden & self._curtain.ranking.entries.keys()
-            assert 0 <= self.veiled <= self._curtain.ranking.total
+            for player, entry in self._curtain.ranking.entries.items():
+                assert entry.shelved == (player in self._hidden)
+                assert player in self._live.entries
+            assert not self._curtain.fallen
         self._retries._check()
 
 

@@ -116,13 +116,18 @@ class Ranking:
         self.order: SortedList[Any] = SortedList()
         self.dropped = 0
         """Entries behind the last that are not kept, but counted."""
-        self.veil = 0
-        """Places at the top that no view shows."""
+        self.veil: tuple[Any, ...] = ()
+        """The first place that views show: what stands before it is veiled, also what comes there later."""
 
     @property
     def total(self) -> int:
         """Entries that have a place."""
         return len(self.order) + self.dropped
+
+    @property
+    def veiled(self) -> int:
+        """Places at the top that no view shows."""
+        return self.order.bisect_left(self.veil) if self.veil else 0
 
     # -- changing -----------------------------------------------------------------------------------------------------
 
@@ -158,6 +163,13 @@ class Ranking:
         entry.shelved = shelved
         self.put(player, entry)
         return True
+
+    def cover(self, places: int) -> None:
+        """Show nothing of so many places at the top."""
+        if not places:
+            self.veil = ()
+        else:
+            self.veil = self.order[places] if places < len(self.order) else (math.inf,)
 
     def copy(self, count: int | None = None) -> Ranking:
         """The first ``count`` entries, or all that have a place, as they are now."""
@@ -202,7 +214,7 @@ class Ranking:
         if entry is None:
             return []
         index = self._position(player, entry) - 1
-        if index < self.veil:
+        if index < self.veiled:
             return []
         return self._rows(max(0, index - radius), index + radius + 1, percentile=True)
 
@@ -216,8 +228,8 @@ class Ranking:
         return [
             self._row(place, position, self._rank(place[0], position), percentile=True)
             for place in places
+            if place >= self.veil
             for position in (self.order.bisect_left(place) + 1,)
-            if position > self.veil
         ]
 
     def row(self, player: str) -> Row | None:
@@ -232,7 +244,7 @@ class Ranking:
     def _rows(self, start: int, stop: int, *, percentile: bool = False) -> list[Row]:
         rows: list[Row] = []
         key, rank = math.nan, 0
-        start = max(start, self.veil)
+        start = max(start, self.veiled)
         if start >= stop:
             return rows
         for position, place in enumerate(self.order.islice(start, stop), start + 1):

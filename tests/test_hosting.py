@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from leaderboard.board import Board
 from leaderboard.errors import Refusal
 from leaderboard.events import (
@@ -12,7 +14,9 @@ from leaderboard.events import (
     Freeze,
     Hide,
     Remove,
+    Reveal,
     Score,
+    Show,
     Unban,
     Undo,
     Unfreeze,
@@ -87,3 +91,68 @@ def test_the_version_that_everybody_sees_never_goes_back() -> None:
     assert frozen == board.version, "what was taken out is taken out for everybody, now"
     board.apply([Unfreeze()], NOW)
     assert board.shown[0] > frozen
+
+
+def revealing(*players: str, steps: int = 1) -> Board:
+    """A board of three places at the top, frozen and revealed by so many steps."""
+    board = board_of(*players, top=3)
+    board.apply([Freeze(), Reveal(steps=steps)], NOW)
+    return board
+
+
+@pytest.mark.parametrize("take", [Remove, Ban])
+def test_a_place_that_was_not_revealed_is_not_revealed_by_taking_it_out_and_back(
+    take: type[Remove] | type[Ban],
+) -> None:
+    board = revealing("ann", "bob", "cid", "dee")
+    assert seen(board) == ["cid", "dee"]
+    board.apply([take("bob")], NOW)
+    board.apply([Undo()], NOW)
+    assert (seen(board), board.veiled) == (["cid", "dee"], 2)
+    board.apply([take("cid")], NOW)
+    board.apply([Undo()], NOW)
+    assert (seen(board), board.veiled) == (["cid", "dee"], 2), "nor is it hidden again"
+
+
+def test_a_step_passes_by_who_was_taken_out() -> None:
+    board = revealing("ann", "bob", "cid", "dee")
+    board.apply([Remove("bob"), Reveal(), Undo()], NOW)
+    assert not board.frozen, "ann was the last"
+    board = revealing("ann", "bob", "cid", "dee", "eve", steps=1)
+    board.apply([Remove("ann"), Reveal()], NOW)
+    assert not board.frozen
+
+
+def test_a_reveal_ends_with_the_last_place_also_where_that_was_taken_out() -> None:
+    board = revealing("ann", "bob", "cid", steps=2)
+    board.apply([Ban("ann")], NOW)
+    assert not board.frozen
+    assert board.shown == (board.version, 2)
+
+
+def test_a_row_goes_back_only_to_the_copy_from_which_it_was_taken() -> None:
+    board = board_of("ann", "bob", "cid", top=2)
+    board.apply([Freeze()], NOW)
+    board.apply([Remove("ann"), Unfreeze(), Freeze()], NOW)
+    board.apply([Undo()], NOW)
+    assert seen(board) == ["bob", "cid"], "as it was when it was frozen"
+    assert seen(board, live=True) == ["ann", "bob", "cid"]
+    board._check()
+
+
+def test_who_is_hidden_by_mistake_stands_where_it_stood_also_on_a_frozen_board() -> None:
+    board = board_of("ann", "bob", "cid")
+    board.apply([Freeze()], NOW)
+    board.apply([Hide("bob")], NOW)
+    assert (seen(board), board.shown[1]) == (["ann", "cid"], 2)
+    board.apply([Score("bob", 9.0), Show("bob")], NOW)
+    assert (seen(board), board.shown[1]) == (["ann", "bob", "cid"], 3)
+    assert seen(board, live=True) == ["bob", "ann", "cid"]
+
+
+def test_who_was_hidden_when_it_froze_is_not_on_the_copy() -> None:
+    board = board_of("ann", "bob")
+    board.apply([Hide("bob"), Freeze(), Show("bob")], NOW)
+    assert seen(board) == ["ann"]
+    board.apply([Unfreeze()], NOW)
+    assert seen(board) == ["ann", "bob"]
