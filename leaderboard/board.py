@@ -162,13 +162,12 @@ class Board:
         """
         if now >= self.due:
             self.settle(now)
-        room = min(capacity - self._kept, self.rules.max_entries)
         outcomes: list[Applied | Refusal] = []
         changed = False
         for event in events:
             try:
                 applied = (
-                    self._score(event, now, room)
+                    self._score(event, now, capacity)
                     if isinstance(event, Score)
                     else self._remove(event)
                     if isinstance(event, Remove)
@@ -184,7 +183,7 @@ class Board:
             self.version += 1
         return outcomes
 
-    def _score(self, event: Score, now: float, room: float) -> Applied:
+    def _score(self, event: Score, now: float, capacity: float) -> Applied:
         player = event.player
         n = event.n
         if n is not None:
@@ -198,7 +197,7 @@ class Board:
         live = self._live
         entry = live.entries.get(player)
         if entry is None:
-            if len(live.entries) >= room:
+            if not self._has_room(1, capacity):
                 raise BoardFull(f"no room for a new player beside the {len(live.entries)} here")
             self._seq = seq = self._seq + 1
             entry = Entry(self._sign * event.score, seq)
@@ -232,6 +231,10 @@ class Board:
             )
         if event.player in self._banned:
             raise Banned("this player was taken off the board by its host")
+
+    def _has_room(self, more: int, capacity: float) -> bool:
+        """Whether a player may come, with so many entries."""
+        return len(self) < self.rules.max_entries and self.size + more <= capacity
 
     def _rescore(self, player: str, entry: Entry, score: float) -> bool:
         key = self._sign * score
@@ -295,11 +298,7 @@ class Board:
     def _freeze(self, _: Freeze, __: float, capacity: float) -> bool:
         if self._curtain is not None:
             return False
-        total = self._live.total
-        if total > FREEZABLE:
-            raise LimitExceeded(f"a board of more than {FREEZABLE} entries cannot be frozen")
-        if self.size + total > capacity:
-            raise BoardFull("no room for a frozen copy")
+        self._check_copy(capacity, "it cannot be frozen")
         self._hang(Curtain(self._live, self.version + 1))
         return True
 
@@ -313,11 +312,7 @@ class Board:
         if curtain is None:
             raise NotFrozen("only a frozen board can be revealed")
         if not curtain.revealing:
-            total = self._live.total
-            if total > FREEZABLE or self.size - len(curtain.ranking.entries) + total > capacity:
-                raise LimitExceeded(
-                    "the board has become too large to be revealed; it can be unfrozen"
-                )
+            self._check_copy(capacity, "it cannot be revealed, but it can be unfrozen")
             curtain = Curtain(self._live, self.version + 1, veiled=self.rules.top)
             self._hang(curtain)
         curtain.every = 0.0 if event.every_ms is None else event.every_ms / 1000
@@ -325,6 +320,15 @@ class Board:
         curtain.lift(1 if curtain.every else event.steps)
         self._redraw(self.version + 1)
         return True
+
+    def _check_copy(self, capacity: float, so: str) -> None:
+        """Raises what keeps the board from being copied, in the place of the copy that hangs."""
+        total = self._live.total
+        if total > FREEZABLE:
+            raise LimitExceeded(f"the board has more than {FREEZABLE} entries: {so}")
+        hanging = 0 if self._curtain is None else len(self._curtain.ranking.entries)
+        if self.size - hanging + total > capacity:
+            raise BoardFull(f"no room for a copy of the {total} entries here: {so}")
 
     def _redraw(self, version: int) -> None:
         """What everybody sees of the frozen board has changed."""
@@ -389,7 +393,8 @@ class Board:
         if player in self._live.entries:
             self._removals.pop()
             raise NothingToUndo(f"{player!a} is on the board again")
-        if entry is not None and len(self) >= min(capacity - self._kept, self.rules.max_entries):
+        copied = self._curtain is not None and removal.shown is not None
+        if entry is not None and not self._has_room(1 + copied, capacity):
             raise BoardFull("no room for the player that was removed")
         self._removals.pop()
         if removal.banned:

@@ -10,6 +10,7 @@ from leaderboard.board import Board
 from leaderboard.errors import Refusal
 from leaderboard.events import (
     Ban,
+    Clear,
     Event,
     Freeze,
     Hide,
@@ -156,3 +157,46 @@ def test_who_was_hidden_when_it_froze_is_not_on_the_copy() -> None:
     assert seen(board) == ["ann"]
     board.apply([Unfreeze()], NOW)
     assert seen(board) == ["ann", "bob"]
+
+
+# -- ceilings ----------------------------------------------------------------------------------------------------------
+
+
+def test_room_is_what_is_left_after_the_events_before_it() -> None:
+    board = board_of("ann", "bob")
+    assert told(board, Freeze(), Score("cid", 1.0), capacity=4) == ["done", "BoardFull"]
+    board = board_of("ann", "bob")
+    newcomers = [Score("cid", 1.0), Score("dee", 1.0)]
+    assert told(board, Clear(), *newcomers, capacity=3) == ["done", "done", "BoardFull"]
+    assert board.size == 3
+
+
+def test_undo_needs_room_for_the_row_of_a_frozen_copy_too() -> None:
+    board = board_of("ann", "bob")
+    board.apply([Freeze(), Remove("ann")], NOW)
+    assert told(board, Undo(), capacity=3) == ["BoardFull"]
+    assert told(board, Undo(), capacity=4) == ["done"]
+    assert board.size == 4
+
+
+def test_no_room_for_a_copy_is_one_error_for_freezing_and_revealing() -> None:
+    board = board_of("ann", "bob")
+    assert told(board, Freeze(), capacity=3) == ["BoardFull"]
+    assert told(board, Freeze(), Score("cid", 1.0), Reveal(), capacity=5) == [
+        "done",
+        "done",
+        "BoardFull",
+    ]
+    assert told(board, Reveal(), capacity=6) == ["done"], "the new copy takes the old one's place"
+
+
+def test_a_board_of_20_000_can_be_frozen_and_one_of_20_001_cannot() -> None:
+    board = Board(Namespace(), epoch="e")
+    board.apply([Score(f"p{n}", float(n)) for n in range(20_000)], NOW)
+    assert told(board, Freeze()) == ["done"]
+    assert told(board, Score("one more", 1.0), Reveal()) == ["done", "LimitExceeded"]
+    [outcome] = board.apply([Reveal()], NOW)
+    assert isinstance(outcome, Refusal)
+    assert "unfrozen" in outcome.message, "it says what can still be done"
+    assert told(board, Unfreeze(), Freeze()) == ["done", "LimitExceeded"]
+    assert told(board, Hide("one more"), Freeze()) == ["done", "done"], "only places are copied"
