@@ -103,9 +103,10 @@ class _Removal(msgspec.Struct, gc=False):
     banned: bool = False
 
 
-class _Past(msgspec.Struct, frozen=True, gc=False):
+class _Past(msgspec.Struct, gc=False):
     number: int
     version: int
+    """When its round was cleared, or when what it shows changed last."""
     ranking: Ranking
 
 
@@ -365,7 +366,11 @@ class Board:
         return known
 
     def _shelve(self, player: str, *, shelved: bool) -> None:
+        """Take a player out of every order, or back in."""
         self._live.shelve(player, shelved=shelved)
+        for past in self._past:
+            if past.ranking.shelve(player, shelved=shelved):
+                past.version = self.version + 1
         if self._curtain is not None and self._curtain.ranking.shelve(player, shelved=shelved):
             self._redraw(self.version + 1)
 
@@ -508,6 +513,10 @@ class Board:
         self._count_kept()
         assert self._kept == kept
         assert self.shown[0] <= self.version
+        for past in self._past:
+            past.ranking.check()
+            for player, entry in past.ranking.entries.items():
+                assert entry.shelved == (player in self._hidden)
         if self._curtain is not None:
             self._curtain.ranking.check()
             for player, entry in self._curtain.ranking.entries.items():

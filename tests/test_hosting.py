@@ -200,3 +200,35 @@ def test_a_board_of_20_000_can_be_frozen_and_one_of_20_001_cannot() -> None:
     assert "unfrozen" in outcome.message, "it says what can still be done"
     assert told(board, Unfreeze(), Freeze()) == ["done", "LimitExceeded"]
     assert told(board, Hide("one more"), Freeze()) == ["done", "done"], "only places are copied"
+
+
+# -- past rounds -------------------------------------------------------------------------------------------------------
+
+
+def test_who_is_hidden_is_hidden_in_past_rounds_too() -> None:
+    board = board_of("ann", "bob")
+    board.apply([Clear()], NOW)
+    before = board.view(View(top=10, round=1))
+    board.apply([Hide("ann")], NOW)
+    after = board.view(View(top=10, round=1))
+    assert seen(board, round=1) == ["bob"]
+    assert (after.total, after.version) == (1, before.version + 1), "caches can tell"
+    board.apply([Show("ann")], NOW)
+    assert seen(board, round=1) == ["ann", "bob"]
+
+
+def test_ten_rounds_are_kept_and_of_each_the_first_thousand_rows() -> None:
+    board = Board(Namespace(), epoch="e")
+    for number in range(1, 13):
+        for player in range(1002):
+            board.apply([Score(f"p{player}", float(player + number))], NOW)
+        board.apply([Clear()], NOW)
+    assert board.round.number == 13
+    assert [number for number in range(1, 15) if board.keeps(number)] == [*range(3, 14)]
+    assert board.size == 10 * 1000
+    window = board.view(View(top=2, offset=999, around="p1001", of=("p2", "p1"), round=3))
+    assert (window.total, window.version) == (1002, 3 * 1003)
+    assert window.rows is not None
+    assert [(row.player, row.position, row.score) for row in window.rows] == [("p2", 1000, 5)]
+    assert window.of is not None
+    assert [(row.player, row.percentile) for row in window.of] == [("p2", 0.0019)]
