@@ -345,6 +345,7 @@ class Board:
             for removal in self._removals:
                 removal.shown = None  # that row is not one of this copy
         self._count_kept()
+        self._plan()
 
     def _set_props(self, event: Props, _: float, __: float) -> bool:
         if event.props == self.props:
@@ -513,6 +514,9 @@ class Board:
         self._count_kept()
         assert self._kept == kept
         assert self.shown[0] <= self.version
+        due = self.due
+        self._plan()
+        assert self.due == due
         for past in self._past:
             past.ranking.check()
             for player, entry in past.ranking.entries.items():

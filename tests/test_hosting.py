@@ -129,6 +129,10 @@ def test_a_reveal_ends_with_the_last_place_also_where_that_was_taken_out() -> No
     board.apply([Ban("ann")], NOW)
     assert not board.frozen
     assert board.shown == (board.version, 2)
+    board = revealing("ann", "bob", "cid")
+    board.apply([Reveal(every_ms=1000), Remove("ann")], NOW)
+    assert not board.frozen
+    assert not board.settle(NOW + 60), "and with it the clock's part"
 
 
 def test_a_row_goes_back_only_to_the_copy_from_which_it_was_taken() -> None:
