@@ -136,8 +136,9 @@ class Board:
         self._live = Ranking(self._sign, ordinal=rules.ties == "ordinal")
         self._curtain: Curtain | None = None
         self._past: deque[_Past] = deque(maxlen=PAST_ROUNDS)
-        self._hidden: set[str] = set()
-        self._banned: set[str] = set()
+        self._hidden: dict[str, str | None] = {}
+        """Players and the names by which their host knows them; so are those who are banned."""
+        self._banned: dict[str, str | None] = {}
         self._removals: deque[_Removal] = deque(maxlen=UNDOABLE)
         self._presence = Presence()
         self._retries = Retries(capacity=rules.max_entries * SENDERS)
@@ -355,16 +356,25 @@ class Board:
         return True
 
     def _hide(self, event: Hide, _: float, __: float) -> bool:
-        known = event.player in self._hidden
-        _remember(self._hidden, event.player, "hidden")
+        if event.player in self._hidden:
+            return False
+        self._remember(self._hidden, event.player, "hidden")
         self._shelve(event.player, shelved=True)
-        return not known
+        return True
 
     def _show(self, event: Show, _: float, __: float) -> bool:
-        known = event.player in self._hidden
-        self._hidden.discard(event.player)
+        if event.player not in self._hidden:
+            return False
+        del self._hidden[event.player]
         self._shelve(event.player, shelved=False)
-        return known
+        return True
+
+    def _remember(self, people: dict[str, str | None], player: str, what: str) -> None:
+        if len(people) >= PEOPLE:
+            raise LimitExceeded(f"{PEOPLE} players are {what} here, and no more may be")
+        entry = self._live.entries.get(player)
+        known = self._hidden.get(player) or self._banned.get(player)
+        people[player] = known if entry is None else entry.name
 
     def _shelve(self, player: str, *, shelved: bool) -> None:
         """Take a player out of every order, or back in."""
@@ -378,14 +388,14 @@ class Board:
     def _ban(self, event: Ban, _: float, __: float) -> bool:
         if event.player in self._banned:
             return False
-        _remember(self._banned, event.player, "banned")
+        self._remember(self._banned, event.player, "banned")
         self._take(event.player, banned=True)
         return True
 
     def _unban(self, event: Unban, _: float, __: float) -> bool:
         if event.player not in self._banned:
             return False
-        self._banned.discard(event.player)
+        del self._banned[event.player]
         for removal in list(self._removals):
             if removal.player == event.player and removal.entry is None:
                 self._removals.remove(removal)  # nothing is left of it to be taken back
@@ -404,7 +414,7 @@ class Board:
             raise BoardFull("no room for the player that was removed")
         self._removals.pop()
         if removal.banned:
-            self._banned.discard(player)
+            self._banned.pop(player, None)
         if entry is None:
             return True
         entry.shelved = player in self._hidden
@@ -488,8 +498,8 @@ class Board:
         return self._curtain.ranking.window(view, self._curtain.version)
 
     def people(self, prefix: str, limit: int) -> list[Person]:
-        """Players whose name or id begins like ``prefix``, whatever its case: of the first `SEARCHED` entries in the
-        order in which they came, at most ``limit``; those who are banned come last."""
+        """Players whose name or id begins like ``prefix``, whatever its case, at most ``limit``: of the first
+        `SEARCHED` entries as they came, then by id those who are hidden or banned and not there."""
         prefix = prefix.casefold()
         found: list[Person] = []
         for player, entry in itertools.islice(self._live.entries.items(), SEARCHED):
@@ -498,8 +508,13 @@ class Board:
             if _begins(prefix, player) or _begins(prefix, entry.name or ""):
                 row = self._live.row(player)
                 found.append(Person(player=player, name=entry.name, row=row, hidden=entry.shelved))
-        banned = sorted(player for player in self._banned if _begins(prefix, player))
-        found += [Person(player=player, name=None, row=None, banned=True) for player in banned]
+        away = {**self._hidden, **self._banned}
+        for player in sorted(away.keys() - self._live.entries.keys()):
+            name = away[player]
+            if _begins(prefix, player) or _begins(prefix, name or ""):
+                hidden, banned = player in self._hidden, player in self._banned
+                person = Person(player=player, name=name, row=None, hidden=hidden, banned=banned)
+                found.append(person)
         return found[:limit]
 
     def _check(self) -> None:
@@ -509,7 +524,7 @@ class Board:
         assert max((entry.seq for entry in self._live.entries.values()), default=0) <= self._seq
         for player, entry in self._live.entries.items():
             assert entry.shelved == (player in self._hidden)
-        assert not self._banned & self._live.entries.keys()
+        assert not self._banned.keys() & self._live.entries.keys()
         kept = self._kept
         self._count_kept()
         assert self._kept == kept
@@ -544,12 +559,6 @@ _CONTROLS: dict[type[Control], Callable[..., bool]] = {
     Unban: Board._unban,
     Undo: Board._undo,
 }
-
-
-def _remember(people: set[str], player: str, what: str) -> None:
-    if player not in people and len(people) >= PEOPLE:
-        raise LimitExceeded(f"{PEOPLE} players are {what} here, and no more may be")
-    people.add(player)
 
 
 def _begins(prefix: str, text: str) -> bool:

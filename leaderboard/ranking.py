@@ -159,9 +159,12 @@ class Ranking:
         entry = self.entries.get(player)
         if entry is None or entry.shelved == shelved:
             return False
-        self.take(player)
         entry.shelved = shelved
-        self.put(player, entry)
+        place = (entry.key, entry.seq, player)
+        if shelved:
+            self.order.remove(place)
+        else:
+            self.order.add(place)
         return True
 
     def cover(self, places: int) -> None:

@@ -236,3 +236,89 @@ def test_ten_rounds_are_kept_and_of_each_the_first_thousand_rows() -> None:
     assert [(row.player, row.position, row.score) for row in window.rows] == [("p2", 1000, 5)]
     assert window.of is not None
     assert [(row.player, row.percentile) for row in window.of] == [("p2", 0.0019)]
+
+
+# -- people and props --------------------------------------------------------------------------------------------------
+
+
+def listed(board: Board, prefix: str = "") -> list[tuple[str, str | None, str]]:
+    """Players as their host finds them: id, name, and what was decided of them."""
+    return [
+        (
+            each.player,
+            each.name,
+            "banned"
+            if each.banned
+            else "hidden"
+            if each.hidden
+            else f"rank {each.row.rank}"
+            if each.row
+            else "",
+        )
+        for each in board.people(prefix, 100)
+    ]
+
+
+def test_people_are_listed_as_they_came_whatever_was_decided_of_them() -> None:
+    board = board_of("ann", "bob", "cid")
+    board.apply([Score("cid", 9.0), Hide("ann"), Hide("bob"), Show("bob")], NOW)
+    assert listed(board) == [
+        ("ann", "Ann", "hidden"),
+        ("bob", "Bob", "rank 2"),
+        ("cid", "Cid", "rank 1"),
+    ]
+
+
+def test_who_is_hidden_or_banned_is_found_by_name_also_where_it_is_not_on_the_board() -> None:
+    board = board_of("p1", "p2", "p3")
+    board.apply([Score("p2", 1.0, name="Bob"), Score("p3", 1.0, name="BOBBY")], NOW)
+    board.apply([Hide("p3"), Ban("p2"), Clear(), Ban("never seen")], NOW)
+    board.apply([Score("p1", 1.0, name="Bo")], NOW)
+    assert listed(board, "bo") == [
+        ("p1", "Bo", "rank 1"),
+        ("p2", "Bob", "banned"),
+        ("p3", "BOBBY", "hidden"),
+    ]
+    assert listed(board, "NEVER") == [("never seen", None, "banned")]
+    assert listed(board, "x") == []
+    assert [each.player for each in board.people("", 2)] == ["p1", "never seen"]
+
+
+def test_a_search_looks_at_the_first_ten_thousand_entries() -> None:
+    board = Board(Namespace(), epoch="e")
+    board.apply([Score(f"p{n}", 1.0) for n in range(10_000)], NOW)
+    board.apply([Score("late", 1.0), Ban("later")], NOW)
+    assert listed(board, "late") == [("later", None, "banned")]
+    board.apply([Remove("p7")], NOW)
+    assert [player for player, *_ in listed(board, "late")] == ["late", "later"]
+
+
+def test_ten_thousand_players_may_be_hidden_and_as_many_banned_and_no_more() -> None:
+    board = Board(Namespace(), epoch="e")
+    for decide in (Hide, Ban):
+        board.apply([decide(f"p{n}") for n in range(10_000)], NOW)
+        assert told(board, decide("one more"), decide("p1")) == ["LimitExceeded", "no effect"]
+    assert told(board, Show("p1"), Hide("one more")) == ["done", "done"]
+
+
+def test_the_last_ten_removals_can_be_taken_back() -> None:
+    board = board_of(*(f"p{n}" for n in range(12)))
+    for n in range(12):
+        board.apply([Remove(f"p{n}")], NOW)
+    assert told(board, *[Undo()] * 11) == ["done"] * 10 + ["NothingToUndo"]
+    assert seen(board) == [f"p{n}" for n in range(2, 12)], "each where it stood"
+
+
+def test_who_came_back_by_itself_is_not_put_back() -> None:
+    board = board_of("ann", "bob")
+    board.apply([Remove("bob"), Remove("ann"), Score("ann", 7.0)], NOW)
+    assert told(board, Undo()) == ["NothingToUndo"]
+    assert board.score("ann") == 7
+    assert told(board, Undo(), Undo()) == ["done", "NothingToUndo"], "and those before it still are"
+    assert seen(board) == ["ann", "bob"]
+
+
+def test_a_round_takes_its_removals_with_it_but_not_its_bans() -> None:
+    board = board_of("ann", "bob")
+    board.apply([Remove("ann"), Ban("bob"), Clear()], NOW)
+    assert told(board, Undo(), Score("bob", 1.0)) == ["NothingToUndo", "Banned"]

@@ -127,8 +127,8 @@ class Engine(ABC):
     def people(
         self, channel: str, prefix: str, limit: int, done: Callable[[list[Person]], None]
     ) -> None:
-        """Players whose name or id begins like ``prefix``, whatever its case, in the order in which they came to the
-        board; of its first 10,000 entries, at most ``limit``. Those who are banned come last."""
+        """Players whose name or id begins like ``prefix``, whatever its case, at most ``limit``: of the first 10,000
+        entries in the order in which they came, then by id those who are hidden or banned and not there."""
 
     @abstractmethod
     def find(
