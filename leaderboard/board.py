@@ -349,10 +349,12 @@ class Board:
         self._plan()
 
     def _set_props(self, event: Props, _: float, __: float) -> bool:
-        if event.props == self.props:
+        # By their text: to Python, 1 and true are the same.
+        before, after = (msgspec.json.encode(p, order="sorted") for p in (self.props, event.props))
+        if before == after:
             return False
-        self.props = event.props
         self.public_props = msgspec.Raw(msgspec.json.encode(event.props.get("public", {})))
+        self.props = event.props
         return True
 
     def _hide(self, event: Hide, _: float, __: float) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from leaderboard.events import (
     Event,
     Freeze,
     Hide,
+    Props,
     Remove,
     Reveal,
     Score,
@@ -322,3 +324,12 @@ def test_a_round_takes_its_removals_with_it_but_not_its_bans() -> None:
     board = board_of("ann", "bob")
     board.apply([Remove("ann"), Ban("bob"), Clear()], NOW)
     assert told(board, Undo(), Score("bob", 1.0)) == ["NothingToUndo", "Banned"]
+
+
+@pytest.mark.parametrize(("one", "other"), [(1, True), (0, False), (1, 1.0)])
+def test_props_that_are_not_the_same_json_are_a_change(one: object, other: object) -> None:
+    board = Board(Namespace(), epoch="e")
+    board.apply([Props({"public": {"on": one}, "x": 1})], NOW)
+    assert told(board, Props({"x": 1, "public": {"on": one}})) == ["no effect"]
+    assert told(board, Props({"public": {"on": other}, "x": 1})) == ["done"]
+    assert bytes(board.public_props) == json.dumps({"on": other}).replace(" ", "").encode()
