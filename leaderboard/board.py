@@ -544,6 +544,7 @@ class Board:
                 assert entry.shelved == (player in self._hidden)
                 assert player in self._live.entries
             assert not self._curtain.fallen
+        self._presence.check(self._live.entries.values())
         self._retries._check()
 
 

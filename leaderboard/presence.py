@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+
 from leaderboard.ranking import Entry
 
 BEAT = 5
@@ -24,7 +27,10 @@ class Presence:
         if entry.beat in counts:
             counts[entry.beat] -= 1
         entry.beat = beat
-        counts[beat] = counts.get(beat, 0) + 1
+        if beat not in counts:
+            self._lapse(beat)
+            counts[beat] = 0
+        counts[beat] += 1
 
     def forget(self, entry: Entry) -> None:
         """The entry is gone."""
@@ -34,7 +40,15 @@ class Presence:
 
     def count(self, now: float) -> int:
         """Entries that were active in the last minute."""
-        oldest = int(now) // BEAT - MINUTE
-        for beat in [beat for beat in self._counts if beat <= oldest]:
-            del self._counts[beat]
+        self._lapse(int(now) // BEAT)
         return sum(self._counts.values())
+
+    def _lapse(self, beat: int) -> None:
+        for old in [old for old in self._counts if old <= beat - MINUTE]:
+            del self._counts[old]
+
+    def check(self, entries: Iterable[Entry]) -> None:
+        """Assert that it is no more than the entries tell; for tests."""
+        told = Counter(entry.beat for entry in entries)
+        assert all(told[beat] == count for beat, count in self._counts.items())
+        assert len(self._counts) <= MINUTE

@@ -12,6 +12,7 @@ from leaderboard.errors import Refusal
 from leaderboard.events import (
     Ban,
     Clear,
+    Close,
     Event,
     Freeze,
     Hide,
@@ -333,3 +334,27 @@ def test_props_that_are_not_the_same_json_are_a_change(one: object, other: objec
     assert told(board, Props({"x": 1, "public": {"on": one}})) == ["no effect"]
     assert told(board, Props({"public": {"on": other}, "x": 1})) == ["done"]
     assert bytes(board.public_props) == json.dumps({"on": other}).replace(" ", "").encode()
+
+
+# -- who plays ---------------------------------------------------------------------------------------------------------
+
+
+def test_who_was_active_in_the_last_minute_plays() -> None:
+    board = board_of("ann", "bob")
+    assert board.playing(NOW + 55) == 2, "activity is known to five seconds"
+    board.apply([Score("ann", -9.0)], NOW + 55)
+    assert board.playing(NOW + 60) == 1, "a score without effect is activity"
+    assert board.playing(NOW + 115) == 0
+    board.apply([Score("bob", 1.0), Score("ann", 1.0), Remove("bob"), Close()], NOW + 200)
+    board.apply([Score("bob", 1.0)], NOW + 200)
+    assert board.playing(NOW + 200) == 1, "neither who was removed nor who was refused"
+    board.apply([Clear()], NOW + 201)
+    assert board.playing(NOW + 201) == 0
+
+
+def test_a_board_that_nobody_reads_remembers_no_more_than_a_minute() -> None:
+    board = board_of("ann")
+    for seconds in range(0, 3600, 5):
+        board.apply([Score(f"p{seconds}", 1.0), Score("ann", 1.0)], NOW + seconds)
+        board._check()
+    assert board.playing(NOW + 3600 - 1) == 1 + 60 / 5
