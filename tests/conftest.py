@@ -1,4 +1,7 @@
-"""A real server for every test that wants one: uvicorn on a free port, as `leaderboard serve` runs it."""
+"""A real server for every test that wants one: uvicorn on a free port, as `leaderboard serve` runs it.
+
+And every engine for those that test the contract of engines.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +23,9 @@ from uvicorn.loops.auto import auto_loop_factory
 
 from leaderboard import serving
 from leaderboard.app import create_app
-from leaderboard.settings import ApiKey, Settings
+from leaderboard.settings import ApiKey, Limits, Settings
 from tests.appsync import Client, connect, credentials
+from tests.engines import ENGINES, Opener, World, opened
 from tests.rawsocket import RawSocket
 
 # How long an example takes says something of the machine, not of the code.
@@ -160,3 +164,20 @@ _boards = itertools.count(1)
 def board() -> str:
     """A board channel that no other test has used."""
     return f"/leaderboard/test-{next(_boards)}"
+
+
+@pytest.fixture(params=ENGINES)
+async def engine(request: pytest.FixtureRequest) -> AsyncIterator[Opener]:
+    """Opens the engine under test with limits of the test's own."""
+    async with AsyncExitStack() as stack:
+
+        async def engine(**limits: Any) -> World:
+            return await stack.enter_async_context(opened(ENGINES[request.param], Limits(**limits)))
+
+        yield engine
+
+
+@pytest.fixture
+async def world(engine: Opener) -> World:
+    """The engine under test with the default limits."""
+    return await engine()
