@@ -46,8 +46,9 @@ class _Held:
         """The moment at which its time is over."""
 
     def use(self, now: float) -> None:
-        """It lives on from now, and never ends before its round does."""
-        self.end = max(now + self.life, self.board.round.ends_at or 0.0)
+        """It lives on from now, and never ends before its round has begun and ended."""
+        round = self.board.round
+        self.end = max(now + self.life, round.ends_at or round.starts_at or 0.0)
 
 
 class MemoryEngine(Engine):
