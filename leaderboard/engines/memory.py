@@ -110,7 +110,7 @@ class MemoryEngine(Engine):
             self._count(held)
             if not version:
                 self._boards[channel] = held
-                self._first_end = min(self._first_end, held.end)
+            self._first_end = min(self._first_end, held.end)  # a round closed early ends it earlier
         done(Outcome(outcomes, board.version, board.frozen, ranks))
         if changed:
             self.changed(channel)
