@@ -82,7 +82,12 @@ class MemoryEngine(Engine):
         now = self._clock()
         channel = batch.channel
         held = self._boards.get(channel)
-        if held is None or now >= held.end or len(batch.events) > self._capacity - self._entries:
+        # A control may need as much room as its board takes, a score one entry.
+        if (
+            held is None
+            or now >= held.end
+            or len(batch.events) + held.size > self._capacity - self._entries
+        ):
             self.sweep(now)  # what has ended must not keep anything out
             held = self._alive(channel, now)
             if held is None:
