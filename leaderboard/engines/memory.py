@@ -140,10 +140,8 @@ class MemoryEngine(Engine):
         held = self._alive(channel, now)
         # An absent board reads like an empty one that nobody has named yet.
         board = Board(rules, epoch="") if held is None else held.board
-        if held is not None and now >= board.due:
-            board.settle(now)
-            self._count(held)
-            self.changed(channel)
+        if held is not None:
+            self._settle(channel, held, now)
         windows = {view: board.view(view) for view in views if board.keeps(view.round)}
         done(
             Reading(
@@ -186,6 +184,7 @@ class MemoryEngine(Engine):
                 break
             held = self._boards[channel]
             if channel != after and channels.covers(pattern, channel) and now < held.end:
+                self._settle(channel, held, now)
                 version, total = held.board.shown
                 epoch = held.board.epoch
                 found.append(Running(channel=channel, epoch=epoch, version=version, total=total))
@@ -231,6 +230,13 @@ class MemoryEngine(Engine):
             self._end(channel)
             return None
         return held
+
+    def _settle(self, channel: str, held: _Held, now: float) -> None:
+        """Let happen what is due by now."""
+        if now >= held.board.due:
+            held.board.settle(now)
+            self._count(held)
+            self.changed(channel)
 
     def _count(self, held: _Held) -> None:
         """The board may hold more or less than it did."""
