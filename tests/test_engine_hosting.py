@@ -284,6 +284,18 @@ async def test_past_rounds_and_frozen_copies_count_as_entries(engine: Opener) ->
     assert outcomes(await world.publish("/a/y", score("ann", 1))) == ["Applied"]
 
 
+async def test_the_room_of_a_copy_is_free_when_the_clock_has_revealed_it(engine: Opener) -> None:
+    world = await engine(entries=5)
+    await world.publish("/a/x", score("ann", 1), score("bob", 1), Freeze(), Reveal(every_ms=1000))
+    assert outcomes(await world.publish("/a/y", score("p1", 1), score("p2", 1))) == [
+        "Applied",
+        "BoardFull",
+    ]
+    world.clock.now += 1
+    await world.read("/a/x")
+    assert outcomes(await world.publish("/a/y", score("p2", 1))) == ["Applied"]
+
+
 async def test_a_copy_has_the_room_of_boards_that_have_ended(engine: Opener) -> None:
     world = await engine(entries=5)
     await world.publish("/a/old", score("ann", 1), score("bob", 1))
