@@ -75,8 +75,8 @@ def router() -> APIRouter:
         "/ui/boards": boards_fragment,
         "/docs": docs,
     }
-    for path, page in pages.items():
-        routes.add_api_route(path, page, methods=["GET", "HEAD"])
+    for path, handler in pages.items():
+        routes.add_api_route(path, handler, methods=["GET", "HEAD"])
     return routes
 
 
@@ -87,7 +87,7 @@ async def home(request: Request) -> HTMLResponse:
     """What this is, and what can be done with it."""
     base = base_url(request)
     settings: Settings = request.app.state.settings
-    return _page(
+    return html_page(
         request,
         "home.html",
         base=base,
@@ -118,12 +118,12 @@ _SAMPLE: Final = [
 
 async def boards(request: Request, after: str = "") -> HTMLResponse:
     """The running boards, kept up by `boards_fragment`."""
-    return _page(request, "boards.html", scripted=True, **await _boards(request, after))
+    return html_page(request, "boards.html", scripted=True, **await _boards(request, after))
 
 
 async def boards_fragment(request: Request, after: str = "") -> HTMLResponse:
     """The list alone, for htmx."""
-    return _page(request, "_boards.html", **await _boards(request, after))
+    return html_page(request, "_boards.html", **await _boards(request, after))
 
 
 async def board(request: Request, channel: str) -> HTMLResponse:
@@ -145,17 +145,17 @@ async def board(request: Request, channel: str) -> HTMLResponse:
     }
     if rules.kind == "relay":
         names = [name for name, each in settings.namespaces.items() if each.kind == "board"]
-        return _page(
+        return html_page(
             request, "board.html", relay=True, viewable=False, board_namespaces=names, **known
         )
     if not await _may_view(request, path):
-        return _page(request, "board.html", 403, relay=False, viewable=False, **known)
+        return html_page(request, "board.html", 403, relay=False, viewable=False, **known)
     broker: Broker = request.app.state.broker
     view, query = View(top=top, around=around or None), request.query_params
     reading = await broker.read(path, view)
     window = reading.windows[view]
     standings = explain(in_order(window.rows, window.around), window.total, rules.order)
-    return _page(
+    return html_page(
         request,
         "board.html",
         viewable=True,
@@ -177,12 +177,12 @@ async def board(request: Request, channel: str) -> HTMLResponse:
 
 async def docs(request: Request) -> HTMLResponse:
     """The HTTP interface, from the application's own OpenAPI description."""
-    return _page(request, "docs.html", api=request.app.openapi(), base=base_url(request))
+    return html_page(request, "docs.html", api=request.app.openapi(), base=base_url(request))
 
 
 def error_page(request: Request, status: int, message: str = "") -> HTMLResponse:
     """What a browser gets instead of a page."""
-    return _page(
+    return html_page(
         request,
         "error.html",
         status,
@@ -286,14 +286,20 @@ def _theme(request: Request) -> str:
 # -- how a page is made ------------------------------------------------------------------------------------------------
 
 
-def _page(
-    request: Request, template: str, status: int = 200, *, scripted: bool = False, **context: Any
+def html_page(
+    request: Request,
+    template: str,
+    status: int = 200,
+    *,
+    scripted: bool = False,
+    reach: str = "",
+    **context: Any,
 ) -> HTMLResponse:
-    """A rendered template with the policy of all pages. ``scripted`` pages load htmx."""
+    """A rendered template with the policy of all pages. ``scripted`` pages load htmx; ``reach`` as in the policy."""
     html = templating.render(template, {"theme": "auto", "here": "", **context})
     host = request.headers.get("host", "")
     headers = {
-        "content-security-policy": templating.policy(host, trusted_types=not scripted),
+        "content-security-policy": templating.policy(host, trusted_types=not scripted, reach=reach),
         "x-content-type-options": "nosniff",
         "referrer-policy": "same-origin",
         "cache-control": "no-cache",
@@ -307,12 +313,17 @@ def base_url(request: Request) -> str:
     return settings.public_url or str(request.base_url).rstrip("/")
 
 
+def example_channel(settings: Settings) -> str:
+    """Where to try something: on a channel of the first namespace of boards, if there is one."""
+    names = settings.namespaces
+    boards = (name for name, each in names.items() if each.kind == "board")
+    return f"/{next(boards, next(iter(names)))}/demo"
+
+
 def _to_try(request: Request, channel: str = "") -> dict[str, Any]:
     """Commands that work here as they stand, given LEADERBOARD_KEY; on a channel of the first board namespace."""
     settings: Settings = request.app.state.settings
-    if not channel:
-        names = settings.namespaces
-        channel = f"/{next((name for name in names if names[name].kind == 'board'), next(iter(names)))}/demo"
+    channel = channel or example_channel(settings)
     base = base_url(request)
     to = "" if base == f"http://127.0.0.1:{DEFAULT_PORT}" else f" --url {base}"
     event = r"{\"player\":\"ann\",\"score\":120}"

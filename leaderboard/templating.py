@@ -30,8 +30,10 @@ def render(template: str, context: Mapping[str, Any]) -> str:
     return _templates.get_template(template).render(context)
 
 
-def policy(host: str, *, trusted_types: bool) -> str:
+def policy(host: str, *, trusted_types: bool, reach: str = "") -> str:
     """The Content-Security-Policy of a page served under ``host``, as the client called it.
+
+    ``reach`` is one more origin that its scripts may ask: this server under another of its names.
 
     ``trusted_types`` forbids scripts to write HTML from strings. Ours never do; htmx does, with HTML that the server
     rendered.
@@ -44,7 +46,7 @@ def policy(host: str, *, trusted_types: bool) -> str:
         "script-src 'self'",
         "style-src 'self'",
         "img-src 'self' data:",
-        f"connect-src 'self'{sockets}",
+        f"connect-src 'self'{sockets}{f' {reach}' if reach else ''}",
         "font-src 'self'",
         "form-action 'self'",
         "base-uri 'none'",
