@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 import uvicorn
 from fastapi import FastAPI
 
+from leaderboard.addresses import lan_address
 from leaderboard.direct import DirectProtocol, PatientProtocol
 from leaderboard.realtime import Realtime
 from leaderboard.settings import Settings
@@ -128,17 +129,8 @@ def urls(settings: Settings, bound: socket.socket) -> list[str]:
     address = ipaddress.ip_address(host)
     found = [settings.public_url] if settings.public_url else []
     if address.is_unspecified:
-        lan = _lan_address()
+        lan = lan_address()
         found += [f"http://{lan}:{port}"] if lan else []
         host = "127.0.0.1"
     shown = f"[{host}]" if address.version == 6 and not address.is_unspecified else host
     return [*found, f"http://{shown}:{port}"]
-
-
-def _lan_address() -> str | None:
-    """This machine's address in its network. Connecting a datagram socket picks a route and sends nothing."""
-    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect(("10.255.255.255", 1))
-        address = str(probe.getsockname()[0])
-        return None if ipaddress.ip_address(address).is_loopback else address
-    return None

@@ -12,6 +12,7 @@ from tests.checkout import ROOT, tracked
 CORRIDOR = (
     {"errors", "settings", "assets", "names", "retries", "frames", "crowd", "movement"},
     {
+        "addresses",
         "channels",
         "limits",
         "sources",
@@ -35,6 +36,7 @@ CORRIDOR = (
     {"exports"},
     {"boards"},
     {"api", "pages"},
+    {"workshop"},
     {"app"},
     {"serving", "commands"},
     {"control"},
