@@ -307,8 +307,7 @@ export class Link {
 
   #open() {
     this.#env.clearTimeout(this.#timers.retry);
-    const credential = base64url(JSON.stringify(this.#authorization));
-    const socket = new this.#env.WebSocket(this.#url, [PROTOCOL, `header-${credential}`]);
+    const socket = new this.#env.WebSocket(this.#url, protocols(this.#authorization));
     this.#socket = socket;
     this.#heard = this.#env.now();
     this.#patience = HANDSHAKE_MS;
@@ -560,6 +559,11 @@ function parse(text) {
   } catch {
     return undefined;
   }
+}
+
+/** The sub-protocols that a client offers: a browser has no other way to send a credential. @param {object} authorization */
+export function protocols(authorization) {
+  return [PROTOCOL, `header-${base64url(JSON.stringify(authorization))}`];
 }
 
 /** Without padding, over UTF-8: what a WebSocket sub-protocol may carry. @param {string} text */
