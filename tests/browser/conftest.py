@@ -61,9 +61,12 @@ class Site:
         )
         assert self._process.stdout is not None
         said = ""
+        # What it is called by others comes first.
+        named = "LEADERBOARD_PUBLIC_URL" in self._environ
+        own = r"also at +(http://\S+)" if named else r"ready at (http://\S+)"
         for line in self._process.stdout:
             said += line
-            if match := re.search(r"ready at (http://\S+)", line):
+            if match := re.search(own, line):
                 self.url = match[1]
                 break
         else:
