@@ -13,7 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from leaderboard import __version__, api, pages
+from leaderboard import __version__, api, pages, workshop
 from leaderboard.answers import refused
 from leaderboard.assets import STATIC
 from leaderboard.auth import Authenticator
@@ -74,6 +74,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.realtime = realtime
     app.include_router(api.router())
     app.include_router(pages.router())
+    app.include_router(workshop.router())
 
     async def serve(websocket: WebSocket) -> None:
         await realtime.serve(websocket)

@@ -12,7 +12,16 @@ from leaderboard import templating
 from leaderboard.assets import STATIC, TEMPLATES
 from tests.conftest import ADMIN, HOST, SCOREKEEPER, VIEWER, Server, Start
 
-PAGES = ("/", "/l", "/l/leaderboard/arcade", "/l/default/relay", "/docs", "/ui/boards")
+PAGES = (
+    "/",
+    "/l",
+    "/l/leaderboard/arcade",
+    "/l/default/relay",
+    "/docs",
+    "/console",
+    "/check",
+    "/ui/boards",
+)
 SOURCES = [
     path
     for folder, kinds in ((TEMPLATES, ("html",)), (STATIC, ("css", "js", "svg")))

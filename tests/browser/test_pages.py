@@ -13,6 +13,8 @@ PAGES = (
     "/",
     "/l",
     "/docs",
+    "/console",
+    "/check",
     "/l/leaderboard/pages",
     "/l/leaderboard/nobody-yet",
     "/l/default/relay",
@@ -135,17 +137,17 @@ def test_the_first_stop_of_the_keyboard_skips_the_bar(site: Site, page: Page) ->
 
 
 def test_the_list_of_boards_shows_a_new_one_without_a_reload(
-    site: Site, page: Page, channel: str
+    own_site: Site, page: Page, channel: str
 ) -> None:
-    page.goto(f"{site.url}/l")
+    page.goto(f"{own_site.url}/l")
     page.evaluate("window.same = true")
-    site.publish(channel, {"player": "ann", "name": "Ann", "score": 120})
+    own_site.publish(channel, {"player": "ann", "name": "Ann", "score": 120})
     tile = page.get_by_role("listitem").filter(has_text=channel)
     expect(tile).to_contain_text("Ann")
     expect(tile).to_contain_text("120")
     assert page.evaluate("window.same") is True
     tile.get_by_role("link").click()
-    expect(page).to_have_url(f"{site.url}/l{channel}")
+    expect(page).to_have_url(f"{own_site.url}/l{channel}")
 
 
 def test_the_sample_of_the_home_page_moves_and_can_be_paused(site: Site, page: Page) -> None:

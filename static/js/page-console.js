@@ -1,0 +1,5 @@
+// The page of the console, /console.
+
+import { openConsole } from "./console.js";
+
+openConsole();
