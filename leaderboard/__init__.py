@@ -22,7 +22,8 @@ and a host's `control`: `terminal` draws, `simulate` is a `crowd` with a stopwat
 it all and `serving` runs it; `addresses` says where. `workshop` has the pages to learn with, one of them by a `guide`.
 A module imports only from those before it:
 ``errors settings names retries frames movement`` <
-``addresses channels limits sources events rounds ranking tokens nicknames standing`` < ``presence curtain`` < ``board`` < ``messages auth engines metrics`` < ``hub link`` <
+``addresses channels limits sources events rounds ranking tokens nicknames standing`` < ``presence curtain`` <
+``board`` < ``messages auth engines metrics`` < ``hub link`` <
 ``broker subscriptions`` < ``handlers`` < ``operations client`` < ``session direct simulate`` <
 ``realtime terminal figures`` < ``answers`` < ``exports`` < ``boards`` < ``api pages`` <
 ``workshop`` < ``app`` < ``serving commands`` < ``control`` < ``cli``.

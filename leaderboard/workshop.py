@@ -1,15 +1,20 @@
-"""The learner's pages: `/console` shows every frame of a connection, `/check` tests the way to this server.
+"""The learner's pages: `/console` shows every frame of a connection, `/check` tests the way to this server,
+`/lab` is a guide beside a console.
 
-Both do their work in the browser; what they need to begin with is rendered into them.
+They do their work in the browser; what they need to begin with is rendered into them.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from leaderboard import __version__, addresses
-from leaderboard.pages import PageRoute, example_channel, html_page
+from leaderboard import __version__, addresses, guide
+from leaderboard.assets import LAB
+from leaderboard.errors import ResourceNotFound
+from leaderboard.pages import DEFAULT_PORT, PageRoute, base_url, example_channel, html_page
 from leaderboard.settings import Settings
 
 
@@ -18,20 +23,23 @@ def router() -> APIRouter:
     routes = APIRouter(route_class=PageRoute, include_in_schema=False)
     routes.add_api_route("/console", console, methods=["GET", "HEAD"])
     routes.add_api_route("/check", check, methods=["GET", "HEAD"])
+    routes.add_api_route("/lab", lab, methods=["GET", "HEAD"])
+    routes.add_api_route("/lab/{step}", lab, methods=["GET", "HEAD"])
     return routes
 
 
 async def console(request: Request) -> HTMLResponse:
     """Connect, subscribe, publish, and see what passes over the wire."""
+    return html_page(request, "console.html", **_console(request))
+
+
+def _console(request: Request) -> dict[str, Any]:
     settings: Settings = request.app.state.settings
-    return html_page(
-        request,
-        "console.html",
-        here="console",
-        viewer_key=settings.viewer_key,
-        channel=example_channel(settings),
-        relays=[name for name, each in settings.namespaces.items() if each.kind == "relay"],
-    )
+    return {
+        "viewer_key": settings.viewer_key,
+        "channel": example_channel(settings),
+        "relays": [name for name, each in settings.namespaces.items() if each.kind == "relay"],
+    }
 
 
 async def check(request: Request) -> HTMLResponse:
@@ -46,4 +54,29 @@ async def check(request: Request) -> HTMLResponse:
         others=others,
         viewer_key=settings.viewer_key,
         version=__version__,
+    )
+
+
+async def lab(request: Request, step: str = "1") -> HTMLResponse:
+    """The guide of docs/lab.md, one step at a time, beside a console that sees when a step is done."""
+    known = _console(request)
+    text = LAB.read_text("utf-8")
+    # It is written for a server without configuration; here it speaks of this one.
+    for name, here in (
+        (f"http://127.0.0.1:{DEFAULT_PORT}", base_url(request)),
+        ("/leaderboard/demo", known["channel"]),
+        ("pk_viewer", known["viewer_key"] or "pk_viewer"),
+    ):
+        text = text.replace(name, here)
+    introduction, *steps, end = guide.read(text)
+    if step not in [str(number) for number in range(1, len(steps) + 1)]:
+        raise ResourceNotFound(f"The lab has steps 1 to {len(steps)}.")
+    return html_page(
+        request,
+        "lab.html",
+        introduction=introduction,
+        steps=steps,
+        end=end,
+        current=int(step),
+        **known,
     )

@@ -25,7 +25,7 @@ CORRIDOR = (
     },
     {"presence", "curtain"},
     {"board"},
-    {"messages", "auth", "engines", "metrics", "templating"},
+    {"messages", "auth", "engines", "metrics", "templating", "guide"},
     {"hub", "link"},
     {"broker", "subscriptions"},
     {"handlers"},

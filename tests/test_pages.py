@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from leaderboard import templating
 from leaderboard.assets import STATIC, TEMPLATES
+from tests.checkout import ROOT
 from tests.conftest import ADMIN, HOST, SCOREKEEPER, VIEWER, Server, Start
 
 PAGES = (
@@ -20,6 +22,7 @@ PAGES = (
     "/docs",
     "/console",
     "/check",
+    "/lab",
     "/ui/boards",
 )
 SOURCES = [
@@ -205,6 +208,10 @@ async def test_all_forms_of_a_channel_are_one_board(server: Server, form: str) -
     [
         ("/l/nope/x", 404),
         ("/nope", 404),
+        ("/lab/0", 404),
+        ("/lab/9", 404),
+        ("/lab/01", 404),
+        ("/lab/x", 404),
         ("/l/leaderboard/a_b", 400),
         ("/l/leaderboard/*", 400),
         ("/l/a/b/c/d/e/f", 400),
@@ -276,3 +283,23 @@ async def test_the_reference_describes_every_operation(server: Server) -> None:
         assert f'id="schema-{name}"' in text
     for target in re.findall(r'href="#([^"]+)"', text):
         assert f'id="{target}"' in text
+
+
+async def test_the_guide_of_the_lab_is_one_for_readers_and_for_the_page(start: Start) -> None:
+    server = await start(namespaces={"race": {}}, viewer_key="pk_another")
+    written = (ROOT / "docs" / "lab.md").read_text("utf-8")
+    titles = re.findall(r"^## (\d\. .+)$", written, re.MULTILINE)
+    assert len(titles) == 8
+    for number, title in enumerate(titles, start=1):
+        text = (await get(server, f"/lab/{number}")).text
+        shown = re.findall(r'<article class="card lesson" data-step="(\d)"(?! hidden)>', text)
+        assert shown == [str(number)]
+        assert f"<h2>{title}</h2>" in text
+    last = (await get(server, "/lab/8")).text
+    plain = " ".join(html.unescape(re.sub(r"<[^>]+>", "", last)).split())
+    assert "/leaderboard/demo" not in plain
+    assert "http://127.0.0.1:8000" not in plain
+    assert f'src="{server.url}/widget.js"' in plain
+    assert 'channel="/race/demo" key="pk_another"' in plain
+    for sentence in re.findall(r"^\*\*Ticks when\*\* (.+)$", written, re.MULTILINE):
+        assert sentence.replace("`", "") in plain

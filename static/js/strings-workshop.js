@@ -227,10 +227,18 @@ const ENGLISH_CHECK = {
   othersNoneAdvice: "Start it with --host 0.0.0.0 to let in this network, or name its address in the setting public_url.",
 };
 
-/** @typedef {typeof ENGLISH & {check: typeof ENGLISH_CHECK}} Workshop */
+const ENGLISH_LAB = {
+  done: "Done",
+  toDo: "To do",
+  /** @param {string} step */
+  stepDone: (step) => `Step ${step} is done.`,
+  allDone: "All steps are done.",
+};
+
+/** @typedef {typeof ENGLISH & {check: typeof ENGLISH_CHECK, lab: typeof ENGLISH_LAB}} Workshop */
 
 /** @type {Record<string, Workshop>} */
-const DICTIONARIES = { en: { ...ENGLISH, check: ENGLISH_CHECK } };
+const DICTIONARIES = { en: { ...ENGLISH, check: ENGLISH_CHECK, lab: ENGLISH_LAB } };
 
 /** The words for a reader. @param {string} [locale] @returns {Workshop} */
 export function workshop(locale = globalThis.navigator?.language || "en") {

@@ -15,6 +15,8 @@ PAGES = (
     "/docs",
     "/console",
     "/check",
+    "/lab",
+    "/lab/8",
     "/l/leaderboard/pages",
     "/l/leaderboard/nobody-yet",
     "/l/default/relay",
