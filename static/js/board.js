@@ -6,7 +6,7 @@
 // The elements are the same as those of templates/_rows.html, whose rows are adopted. Text goes into text nodes only.
 
 import { Standings } from "./standing.js";
-import { Words } from "./strings.js";
+import { TableWords } from "./words.js";
 
 /** @typedef {import("./link.js").Snapshot} Snapshot */
 /** @typedef {import("./standing.js").Order} Order */
@@ -36,16 +36,17 @@ export class Board {
   #tick = 0;
   #unseen = false;
   #paused = false;
+  #ears = new AbortController();
 
   /**
    * @param {HTMLTableElement} table  with a `<tbody>`, whose rows are adopted
    * @param {object} [options]
-   * @param {Words} [options.words]
+   * @param {TableWords} [options.words]
    * @param {string} [options.own]  the player whose row stands out
    * @param {Order} [options.order]  which scores are better; unless given, the rows tell
    * @param {(snapshot: Snapshot) => void} [options.onDraw]  called with each snapshot that is drawn
    */
-  constructor(table, { words = new Words(), own = "", order, onDraw = () => {} } = {}) {
+  constructor(table, { words = new TableWords(), own = "", order, onDraw = () => {} } = {}) {
     this.#body = table.tBodies[0];
     this.#words = words;
     this.#own = own;
@@ -58,7 +59,8 @@ export class Board {
     this.standings = new Standings(order);
     if (this.#lines.size) this.standings.see({ total: 0, rows: [...this.#lines.values()].map((line) => line.row) });
     // What happened while nobody looked is not played back: the next frame simply shows the newest.
-    document.addEventListener("visibilitychange", () => (this.#unseen ||= document.hidden));
+    const { signal } = this.#ears;
+    document.addEventListener("visibilitychange", () => (this.#unseen ||= document.hidden), { signal });
   }
 
   /** Takes a snapshot; an older one that was not drawn yet is dropped. @param {Snapshot} snapshot */
@@ -76,6 +78,13 @@ export class Board {
   set paused(value) {
     this.#paused = value;
     this.#schedule();
+  }
+
+  /** Lets go of the table, which stays as it is. */
+  close() {
+    this.paused = true;
+    this.#ears.abort();
+    clearTimeout(this.#tick);
   }
 
   #schedule() {
@@ -202,15 +211,15 @@ class Line {
   /** A new row without text. @param {string} player */
   static make(player) {
     const face = make("span", { class: "face", "aria-hidden": "true", "data-hue": String(hue(player)) });
-    const name = make("bdi", { class: "name" });
+    const name = make("bdi", { class: "name", part: "name" });
     const element = make(
       "tr",
-      { role: "row", "data-player": player },
-      make("td", { role: "cell", class: "rank" }),
+      { role: "row", part: "row", "data-player": player },
+      make("td", { role: "cell", class: "rank", part: "rank" }),
       make("td", { role: "cell", class: "move" }),
       make("th", { role: "rowheader", scope: "row", class: "player" }, face, name),
       make("td", { role: "cell", class: "delta" }),
-      make("td", { role: "cell", class: "score" }),
+      make("td", { role: "cell", class: "score", part: "score" }),
       make("td", { role: "cell", class: "gap" }),
     );
     return new Line(/** @type {HTMLTableRowElement} */ (element));
@@ -218,7 +227,7 @@ class Line {
 
   /**
    * @param {Standing} standing
-   * @param {Words} words
+   * @param {TableWords} words
    * @param {number} better  1 if more is better, else -1
    * @param {{own: boolean, apart: boolean}} marks  `apart`: places are missing above
    * @param {boolean} seen
@@ -248,7 +257,7 @@ class Line {
     this.score = entry.score;
   }
 
-  /** @param {Standing} standing @param {Words} words */
+  /** @param {Standing} standing @param {TableWords} words */
   #gap(standing, words) {
     const { gap } = this.cells;
     const reason = words.reason(standing);
@@ -283,7 +292,7 @@ class Line {
 
   /**
    * @param {number} places  won (positive) or lost
-   * @param {Words} words
+   * @param {TableWords} words
    * @returns {boolean} whether there is an arrow
    */
   arrow(places, words) {
