@@ -13,7 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from leaderboard import __version__, api, pages, workshop
+from leaderboard import __version__, api, configurator, embeds, oembed, pages, picture, workshop
 from leaderboard.answers import refused
 from leaderboard.assets import STATIC
 from leaderboard.auth import Authenticator
@@ -73,8 +73,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.operations = operations
     app.state.realtime = realtime
     app.include_router(api.router())
-    app.include_router(pages.router())
-    app.include_router(workshop.router())
+    # A picture is not a board: it is asked before them.
+    for room in (configurator, embeds, oembed, picture, pages, workshop):
+        app.include_router(room.router())
 
     async def serve(websocket: WebSocket) -> None:
         await realtime.serve(websocket)
@@ -137,4 +138,5 @@ class _Files(StaticFiles):
         response = super().file_response(*args, **kwargs)
         response.headers["cache-control"] = "no-cache"
         response.headers["x-content-type-options"] = "nosniff"
+        response.headers["cross-origin-resource-policy"] = "cross-origin"
         return response

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import http
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
@@ -140,6 +140,7 @@ async def board(request: Request, channel: str) -> HTMLResponse:
     known: dict[str, Any] = {
         "channel": path,
         "title": templating.title_of(path),
+        "base": base_url(request),
         "theme": _theme(request),
         "here": "",
     }
@@ -148,7 +149,7 @@ async def board(request: Request, channel: str) -> HTMLResponse:
         return html_page(
             request, "board.html", relay=True, viewable=False, board_namespaces=names, **known
         )
-    if not await _may_view(request, path):
+    if not await may_view(request, path):
         return html_page(request, "board.html", 403, relay=False, viewable=False, **known)
     broker: Broker = request.app.state.broker
     view, query = View(top=top, around=around or None), request.query_params
@@ -237,7 +238,8 @@ def _place(standings: list[Standing], player: str, me: bool, veiled: bool) -> st
     return " · ".join(phrases(found, subject, veiled=veiled))
 
 
-async def _may_view(request: Request, path: str) -> bool:
+async def may_view(request: Request, path: str) -> bool:
+    """Whether everybody may see a channel, by the viewer's key."""
     operations: Operations = request.app.state.operations
     viewer = operations.auth.viewer()
     if viewer is None:
@@ -293,13 +295,17 @@ def html_page(
     *,
     scripted: bool = False,
     reach: str = "",
+    ancestors: Iterable[str] = ("'self'",),
+    frames: bool = False,
     **context: Any,
 ) -> HTMLResponse:
-    """A rendered template with the policy of all pages. ``scripted`` pages load htmx; ``reach`` as in the policy."""
+    """A rendered template with the policy of all pages. ``scripted`` pages load htmx; the rest is `policy`'s."""
     html = templating.render(template, {"theme": "auto", "here": "", **context})
     host = request.headers.get("host", "")
     headers = {
-        "content-security-policy": templating.policy(host, trusted_types=not scripted, reach=reach),
+        "content-security-policy": templating.policy(
+            host, trusted_types=not scripted, reach=reach, ancestors=ancestors, frames=frames
+        ),
         "x-content-type-options": "nosniff",
         "referrer-policy": "same-origin",
         "cache-control": "no-cache",

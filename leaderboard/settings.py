@@ -178,6 +178,8 @@ class Namespace(_Table):
         return self
 
 
+# A source as frame-ancestors of a Content-Security-Policy has it: nothing else may get into that header.
+_SITE = re.compile(r"\*|https?://(?:\*\.)?[A-Za-z0-9.-]+(?::(?:[0-9]{1,5}|\*))?")
 _SEGMENT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,48}[A-Za-z0-9])?")
 
 
@@ -230,6 +232,11 @@ class Settings(BaseSettings):
         description="Words that no name in a room may hold, instead of the built-in list; a `*` at an end stands for"
         " more of the same word; `[]` = none.",
     )
+    frame_ancestors: tuple[str, ...] = Field(
+        ("*",),
+        description="Sites whose pages may frame a board, as https://blog.example or https://*.example; "
+        '`["*"]` is any, `[]` none but this one.',
+    )
     connection_auth_modes: AuthModes = Field(
         ("API_KEY",), description="What may open a connection."
     )
@@ -261,6 +268,14 @@ class Settings(BaseSettings):
     def _hard_to_guess(cls, value: SecretStr) -> SecretStr:
         if 0 < len(value.get_secret_value().encode()) < MIN_SECRET:
             raise ValueError(f"a secret has at least {MIN_SECRET} bytes")
+        return value
+
+    @field_validator("frame_ancestors")
+    @classmethod
+    def _sites(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for site in value:
+            if not _SITE.fullmatch(site):
+                raise ValueError(f"{site!r} is no site: * or https://blog.example")
         return value
 
     @field_validator("namespaces")

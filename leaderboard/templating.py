@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -30,13 +30,20 @@ def render(template: str, context: Mapping[str, Any]) -> str:
     return _templates.get_template(template).render(context)
 
 
-def policy(host: str, *, trusted_types: bool, reach: str = "") -> str:
+def policy(
+    host: str,
+    *,
+    trusted_types: bool,
+    reach: str = "",
+    ancestors: Iterable[str] = ("'self'",),
+    frames: bool = False,
+) -> str:
     """The Content-Security-Policy of a page served under ``host``, as the client called it.
 
     ``reach`` is one more origin that its scripts may ask: this server under another of its names.
 
     ``trusted_types`` forbids scripts to write HTML from strings. Ours never do; htmx does, with HTML that the server
-    rendered.
+    rendered. ``ancestors`` are the sites that may frame the page; with ``frames`` it may frame others of this server.
     """
     # Older Safaris do not count the socket of the same host as 'self'. A client's word for the host goes into a header
     # here, so it must be nothing but a host.
@@ -50,7 +57,8 @@ def policy(host: str, *, trusted_types: bool, reach: str = "") -> str:
         "font-src 'self'",
         "form-action 'self'",
         "base-uri 'none'",
-        "frame-ancestors 'self'",
+        f"frame-ancestors {' '.join(ancestors)}",
+        *(["frame-src 'self'"] if frames else []),
         *(["require-trusted-types-for 'script'"] if trusted_types else []),
     ]
     return "; ".join(rules)

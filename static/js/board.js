@@ -343,7 +343,7 @@ class Line {
  * @param {...(Node | string)} children  strings become text nodes
  * @returns {HTMLElement}
  */
-function make(tag, attributes, ...children) {
+export function make(tag, attributes, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
   element.append(...children);

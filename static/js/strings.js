@@ -19,6 +19,8 @@ import { TableWords } from "./words.js";
  * @property {string} frozen
  * @property {(places: string) => string} hidden
  * @property {string} tenSeconds
+ * @property {string} copied
+ * @property {string} notCopied  the text is then selected
  */
 
 // A name may run the other way; isolated, it leaves the sentence around it in order.
@@ -40,6 +42,8 @@ const DICTIONARIES = {
     frozen: "Standings frozen",
     hidden: (places) => `${places} still to be revealed`,
     tenSeconds: "Ten seconds left.",
+    copied: "Copied",
+    notCopied: "Selected: copy it",
   },
 };
 
