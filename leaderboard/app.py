@@ -73,7 +73,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.operations = operations
     app.state.realtime = realtime
     app.include_router(api.router())
-    # A picture is not a board: it is asked before them.
+    # A picture of a board is no board: it is asked for before them.
     for room in (configurator, embeds, oembed, picture, pages, workshop):
         app.include_router(room.router())
 
