@@ -1,4 +1,4 @@
-"""What sites and machines fetch to show a board elsewhere: the script, the frames, oEmbed, the picture, the snippets."""
+"""What sites and machines fetch to show a board elsewhere: script, frames, oEmbed, picture, snippets."""
 
 from __future__ import annotations
 

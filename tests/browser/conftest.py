@@ -45,6 +45,8 @@ class Site:
             "PYTHONUNBUFFERED": "1",
         }
         self.url = ""
+        self.said = ""
+        """What it printed in the life that ended last."""
         self._http = httpx.Client()
         self._process: subprocess.Popen[str]
 
@@ -82,13 +84,25 @@ class Site:
     def stop(self, number: int = signal.SIGTERM) -> None:
         """End it, draining as an operator's Ctrl-C does, or not at all with SIGKILL."""
         self._process.send_signal(number)
-        self._process.communicate(timeout=START_SECONDS)
+        self.said, _ = self._process.communicate(timeout=START_SECONDS)
 
     def close(self) -> None:
         """End it if it still runs."""
         if self._process.poll() is None:
             self.stop()
         self._http.close()
+
+    def token(self, channel: str) -> str:
+        """A token that may view a channel; the server has a secret then."""
+        command = [sys.executable, "-m", "leaderboard", "token", "--role", "viewer"]
+        done = subprocess.run(
+            [*command, "--channel", channel, "--for", "1h"],
+            env=self._environ,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout.strip()
 
     def publish(self, channel: str, *events: dict[str, Any]) -> None:
         """Publish through the HTTP door, at most five at a time; every event must be applied."""
