@@ -126,7 +126,9 @@ def row_count(text: str, most: int = MAX_TOP, default: int = DEFAULT_LIMIT) -> i
 
 
 def _scale(text: str) -> float:
-    fits = re.fullmatch(r"[0-9]{1,2}(\.[0-9]{1,3})?", text) and 0.1 <= float(text) <= MAX_SCALE
+    fits = (
+        re.fullmatch(r"[0-9]{1,2}|[0-9]{0,2}\.[0-9]{1,3}", text) and 0.1 <= float(text) <= MAX_SCALE
+    )
     if text and not fits:
         raise BadRequest(f"scale is a number from 0.1 to {MAX_SCALE:g}.")
     return float(text or DEFAULT_SCALE)
