@@ -19,9 +19,9 @@ A game client sends a ``publish`` frame with an event such as ``{"player": "ann"
 `api` is the same over HTTP (`boards` and their `exports`), `pages` what people look at, `client` what programs use
 (over its `link`, for its `subscriptions`), `standing` what a row tells of itself, `cli` the command with its `commands`
 and a host's `control`: `terminal` draws, `simulate` is a `crowd` with a stopwatch (`latency`, `figures`). Boards in
-pages of others are `embeds`, `oembed` and the `picture`; the `configurator` makes the `snippets` for them, `packing` one
-script of many. `workshop` has the pages to learn with, one of them by a `guide`. `app` wires it all and `serving` runs
-it; `addresses` says where. A module imports only from those before it:
+pages of others are `embeds`, `oembed` and the `picture`; the `configurator` makes the `snippets` for them, `packing`
+one script of many. `workshop` has the pages to learn with, one of them by a `guide`. `app` wires it all and `serving`
+runs it; `addresses` says where. A module imports only from those before it:
 ``errors settings names retries frames movement`` <
 ``addresses channels limits sources events rounds ranking tokens nicknames standing`` < ``presence curtain`` <
 ``board`` < ``messages auth engines metrics guide packing snippets`` < ``hub link`` < ``broker subscriptions`` <

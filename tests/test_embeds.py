@@ -12,7 +12,8 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from leaderboard.settings import ConfigError, load
+from leaderboard.settings import ConfigError
+from leaderboard.sources import load
 from tests.conftest import ADMIN, HOST, VIEWER, Server, Start
 
 HOSTILE = "<script>alert(1)</script>]]>&amp;"
