@@ -225,14 +225,32 @@ def _seen_outside(tokens: Sequence[Token]) -> set[str]:
             continue
         before = tokens[at - 1].text if at else ""
         after = tokens[at + 1].text if at + 1 < len(tokens) else ""
-        in_braces = before in ("{", ",", "...") and after in (",", "}", "=", ":")
-        if before == "." or (in_braces and tokens[_bracket(tokens, at, -1)].text == "{"):
+        member = before in ("{", ",", "...") and after in (",", "}", "=", ":")
+        field = before in ("{", ";", "}", "static") and after in ("=", ";")
+        if (
+            before == "."
+            or (member and _is_object(tokens, _bracket(tokens, at, -1)))
+            or (field and _is_class(tokens, _bracket(tokens, at, -1)))
+        ):
             found.add(token.text)
         elif after == "(" and before != "function":
             end = _bracket(tokens, at + 2, 1) if tokens[at + 2].text != ")" else at + 2
             if end + 1 < len(tokens) and tokens[end + 1].text == "{":
                 found.add(token.text)  # a method, or a keyword
     return found
+
+
+def _is_object(tokens: Sequence[Token], at: int) -> bool:
+    """Whether a bracket may hold properties: a brace that does not begin a block."""
+    before = tokens[at - 1].text if at > 0 else ""
+    return tokens[at].text == "{" and before not in (")", "=>", "else", "try", "finally")
+
+
+def _is_class(tokens: Sequence[Token], at: int) -> bool:
+    """Whether a bracket is the body of a class."""
+    return tokens[at].text == "{" and any(
+        token.text in ("class", "extends") for token in tokens[max(0, at - 4) : at]
+    )
 
 
 def _letters() -> Iterator[str]:
@@ -261,4 +279,5 @@ def shorten_css(text: str) -> str:
     text = re.sub(r"\s+", " ", re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL))
     text = re.sub(r" ?([{};]) ?", r"\1", text)
     text = re.sub(r"([,:]) ", r"\1", text)
+    text = re.sub(r'="([a-z]+)"\]', r"=\1]", text)
     return re.sub(r"\b0(?=\.\d)", "", text).replace(";}", "}").strip()

@@ -57,6 +57,8 @@ def test_the_widget_needs_no_other_file() -> None:
         "const list = [1, 2, 3]; const [head, ...rest] = list; return [head, ...rest];",
         "const key = 'a'; return { [key]: key ? key : 0 };",
         "class Count { #n = 0; n = 5; more() { this.#n += 1; return this.#n + this.n; } }\nreturn new Count().more();",
+        "class Box { size = 1; of = 2; } const size = 5, of = 6; return [{ ...new Box() }, size, of];",
+        "let size = 1; if (size) { size = 2; } const put = () => { size = 3; }; put(); return { size };",
         "class Has { #it = 1; static in(other) { return #it in other; } } return Has.in(new Has());",
         # slashes and strings
         "const all = 8; const part = 2; const rest = all / part / 2; return rest;",
