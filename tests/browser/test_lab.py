@@ -111,30 +111,52 @@ def test_a_lost_connection_that_comes_back(site: Site, page: Page, channel: str)
     expect_done(page, 1, 2, 6)
 
 
-def test_one_more_watcher_is_an_embedded_board(
-    site: Site, page: Page, browser: Browser, channel: str
+def from_the_guide(language: str, site: Site, channel: str) -> str:
+    """The only example of a language in the guide, for this server and channel."""
+    guide = (ROOT / "docs" / "lab.md").read_text("utf-8")
+    (example,) = re.findall(rf"```{language}\n(.*?)```", guide, re.DOTALL)
+    return (
+        str(example)
+        .replace("http://127.0.0.1:8000", site.url)
+        .replace("/leaderboard/demo", channel)
+    )
+
+
+def test_the_page_of_the_guide_shows_the_board_and_is_one_more_watcher(
+    site: Site, page: Page, tmp_path: Path, channel: str
 ) -> None:
+    (tmp_path / "page.html").write_text(from_the_guide("html", site, channel))
+    (tmp_path / "favicon.ico").touch()  # the browser asks for it by itself
     open_lab(page, site, channel, 7)
     connect(page)
     subscribe(page)
-    expect_done(page, 1, 2)
-    elsewhere = browser.new_page()
-    elsewhere.goto(f"{site.url}/l{channel}")
-    expect_done(page, 1, 2, 7)
-    elsewhere.close()
+    publish(page)
+    expect_done(page, 1, 2, 3)
+    with subprocess.Popen(
+        [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as server:
+        assert server.stdout is not None
+        (port,) = re.findall(r"port (\d+)", server.stdout.readline())
+        elsewhere = page.context.new_page()
+        elsewhere.goto(f"http://127.0.0.1:{port}/page.html")
+        expect(elsewhere.get_by_role("row", name=re.compile("ann.*120"))).to_be_visible()
+        expect_done(page, 1, 2, 3, 7)
+        elsewhere.close()
+        server.terminate()
 
 
 def test_the_program_of_the_guide_is_a_player(
     site: Site, page: Page, tmp_path: Path, channel: str
 ) -> None:
-    guide = (ROOT / "docs" / "lab.md").read_text("utf-8")
-    (program,) = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+    program = from_the_guide("python", site, channel)
     lines = [line for line in program.splitlines() if line]
     assert len(lines) == 12
     file = tmp_path / "player.py"
-    file.write_text(
-        program.replace("http://127.0.0.1:8000", site.url).replace("/leaderboard/demo", channel)
-    )
+    file.write_text(program)
     open_lab(page, site, channel, 8)
     connect(page)
     subscribe(page)
