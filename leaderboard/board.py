@@ -23,6 +23,7 @@ from leaderboard.errors import (
     Banned,
     BoardFull,
     Frozen,
+    InvalidEvent,
     LimitExceeded,
     NotFrozen,
     NothingToUndo,
@@ -37,6 +38,7 @@ from leaderboard.events import (
     Clear,
     Close,
     Control,
+    Enter,
     Event,
     Freeze,
     Hide,
@@ -285,17 +287,50 @@ class Board:
         before, self.round = self.round, self.round.closed()
         return before != self.round
 
-    def _clear(self, _: Clear, __: float, ___: float) -> bool:
+    def _clear(self, event: Clear, _: float, capacity: float) -> bool:
         if self._curtain is not None:
             raise Frozen("the board is frozen: reveal or unfreeze it first")
-        past = self._live.copy(PAST_ROWS)
+        before = self._live
+        past = before.copy(PAST_ROWS)
+        if event.players:
+            oldest = len(self._past[0].ranking.entries) if len(self._past) == PAST_ROUNDS else 0
+            if self.size + len(past.entries) - oldest > capacity:
+                raise BoardFull("no room for the same players in one more round")
         self._past.append(_Past(self.round.number, self.version + 1, past))
-        self._live = Ranking(self._sign, ordinal=self._live.ordinal)
+        self._live = Ranking(self._sign, ordinal=before.ordinal)
         self._removals.clear()
         self._presence = Presence()
+        if event.players:
+            for player, entry in before.entries.items():
+                fresh = entry.copy()
+                fresh.key, fresh.beat = self._sign * 0.0, -1
+                self._live.put(player, fresh)
         self.round = self.round.next()
         self._count_kept()
         return True
+
+    def _enter(self, event: Enter, _: float, capacity: float) -> bool:
+        if self._mode != "sum":
+            raise InvalidEvent("a board on which scores do not sum up has no players without one")
+        player = event.player
+        if player in self._banned:
+            raise Banned("this player was taken off the board by its host")
+        live = self._live
+        entry = live.entries.get(player)
+        new = entry is None
+        if entry is None:
+            if len(live.entries) >= min(capacity - self._kept, self.rules.max_entries):
+                raise BoardFull(f"no room for a new player beside the {len(live.entries)} here")
+            self._seq += 1
+            entry = Entry(self._sign * 0.0, self._seq)
+            entry.shelved = player in self._hidden
+            live.put(player, entry)
+        before = entry.name, entry.meta
+        if event.name is not None:
+            entry.name = event.name
+        if event.meta is not None:
+            entry.meta = msgspec.json.encode(event.meta, order="sorted").decode()
+        return new or before != (entry.name, entry.meta)
 
     def _freeze(self, _: Freeze, __: float, capacity: float) -> bool:
         if self._curtain is not None:
@@ -556,6 +591,7 @@ _CONTROLS: dict[type[Control], Callable[..., bool]] = {
     Unfreeze: Board._unfreeze,
     Reveal: Board._reveal,
     Props: Board._set_props,
+    Enter: Board._enter,
     Hide: Board._hide,
     Show: Board._show,
     Ban: Board._ban,

@@ -198,7 +198,8 @@ def _matches(condition: str, etag: str) -> bool:
 
 
 async def control_board(request: Request, channel: str) -> Response:
-    """One event of a host: open, close, clear, freeze, unfreeze, reveal, props, hide, show, ban, unban, undo, remove.
+    """One event of a host: open, close, clear, freeze, unfreeze, reveal, props, enter, hide, show, ban, unban, undo,
+    remove.
 
     The body is the event, as it would be published on the channel; the answer is that of `POST /event`.
     """

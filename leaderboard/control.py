@@ -34,6 +34,7 @@ class Op(StrEnum):
     UNFREEZE = "unfreeze"
     REVEAL = "reveal"
     PROPS = "props"
+    ENTER = "enter"
     HIDE = "hide"
     SHOW = "show"
     BAN = "ban"
@@ -42,7 +43,7 @@ class Op(StrEnum):
     UNDO = "undo"
 
 
-_OF_A_PLAYER = (Op.HIDE, Op.SHOW, Op.BAN, Op.UNBAN, Op.REMOVE)
+_OF_A_PLAYER = (Op.ENTER, Op.HIDE, Op.SHOW, Op.BAN, Op.UNBAN, Op.REMOVE)
 
 
 @control_command.command()
@@ -71,6 +72,10 @@ def control(
         float | None,
         typer.Option(metavar="TIME", parser=duration, help="reveal: a place each so often, as 1s."),
     ] = None,
+    name: Annotated[str | None, typer.Option(help="enter: the player's name.")] = None,
+    players: Annotated[
+        bool, typer.Option("--players", help="clear: keep the players, each at 0.")
+    ] = False,
 ) -> None:
     """Do what a host does: open and close rounds, freeze and reveal the board, hide and ban players.
 
@@ -94,6 +99,12 @@ def control(
     if steps is not None:
         _belongs("--steps", Op.REVEAL, op)
         event["steps"] = steps
+    if name is not None:
+        _belongs("--name", Op.ENTER, op)
+        event["name"] = name
+    if players:
+        _belongs("--players", Op.CLEAR, op)
+        event["players"] = True
     if op in _OF_A_PLAYER:
         if not what:
             raise typer.BadParameter(f"{op} whom?", param_hint="PLAYER")

@@ -49,7 +49,12 @@ class Close(Struct, frozen=True, tag="close", tag_field="op"):
 
 
 class Clear(Struct, frozen=True, tag="clear", tag_field="op"):
-    """Begin the next round with an empty board; the standings of this one are kept."""
+    """Begin the next round; the standings of this one are kept.
+
+    The board is empty then, or has the same ``players``, each at 0 and in the order in which it got there.
+    """
+
+    players: bool = False
 
 
 class Freeze(Struct, frozen=True, tag="freeze", tag_field="op"):
@@ -71,6 +76,17 @@ class Props(Struct, frozen=True, tag="props", tag_field="op"):
     """What a page needs beyond the ranking; its member ``public`` is in every snapshot."""
 
     props: dict[str, Any]
+
+
+class Enter(Struct, frozen=True, gc=False, tag="enter", tag_field="op"):
+    """Give a player a row at 0, whether scores count now or not; one that has a row gets the name and the ``meta``.
+
+    So a room shows who is there before its first round. Only for boards that sum up: elsewhere no score is none.
+    """
+
+    player: str
+    name: str | None = None
+    meta: dict[str, Any] | None = None
 
 
 class Hide(Struct, frozen=True, gc=False, tag="hide", tag_field="op"):
@@ -103,6 +119,6 @@ class Undo(Struct, frozen=True, tag="undo", tag_field="op"):
 
 Staging = Open | Close | Clear | Freeze | Unfreeze | Reveal | Props | Undo
 """What a host decides of the board as a whole."""
-Control = Staging | Hide | Show | Ban | Unban
+Control = Staging | Enter | Hide | Show | Ban | Unban
 """What a host alone may do."""
 Event = Score | Remove | Control

@@ -28,6 +28,7 @@ from leaderboard.errors import (
 from leaderboard.events import (
     MAX_PLAYER,
     Ban,
+    Enter,
     Event,
     Hide,
     PlayerId,
@@ -248,7 +249,7 @@ def decode_board_event(text: str) -> Event:
         raise InvalidEvent(_reason(error)) from None
     if event.op in _STAGING:
         return _decode_staging(text)
-    if event.op != "score" and event.op not in _OF_A_PLAYER:
+    if event.op not in ("score", "enter") and event.op not in _OF_A_PLAYER:
         raise InvalidEvent(f"op {event.op[:40]!a} is not one that a board knows")
     player = event.player if event.player is not None else event.id
     if not player:
@@ -257,8 +258,13 @@ def decode_board_event(text: str) -> Event:
         raise InvalidEvent(f"player has more than {MAX_PLAYER} characters")
     if not player.isprintable() and not is_printable_id(player):
         raise InvalidEvent("player has a control character")
-    if event.op != "score":
+    if event.op in _OF_A_PLAYER:
         return _OF_A_PLAYER[event.op](player)
+    name = None if event.name is None else _name(event.name)
+    if event.op == "enter":
+        if event.meta is not None:
+            _canonical(event.meta, "meta", MAX_META_BYTES)
+        return Enter(player, name, event.meta)
     if event.score is UNSET:
         raise InvalidEvent("score is missing")
     if not -MAX_SCORE <= event.score <= MAX_SCORE:
@@ -266,7 +272,7 @@ def decode_board_event(text: str) -> Event:
     return Score(
         player,
         event.score,
-        None if event.name is None else _name(event.name),
+        name,
         None if event.meta is None else _canonical(event.meta, "meta", MAX_META_BYTES),
         event.by,
         event.n,
