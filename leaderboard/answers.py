@@ -98,6 +98,11 @@ def settings_of(request: Request) -> Settings:
     return cast(Settings, request.app.state.settings)
 
 
+def base_url(request: Request) -> str:
+    """The address of this server as its visitors know it, without a slash at the end."""
+    return settings_of(request).public_url or str(request.base_url).rstrip("/")
+
+
 def _parameter_fault(error: RequestValidationError) -> str:
     return "; ".join(f"{item['loc'][-1]}: {item['msg']}" for item in error.errors())
 

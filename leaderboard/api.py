@@ -1,4 +1,4 @@
-"""The HTTP door: ``POST /event`` as AppSync has it, `boards`, and what operators ask for."""
+"""The HTTP door: ``POST /event`` as AppSync has it, `boards`, `rooms`, and what operators ask for."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import APIRouter, Path, Request, Response
 
-from leaderboard import boards, messages, tokens
+from leaderboard import boards, messages, rooms, tokens
 from leaderboard.answers import (
     ERRORS_DOC,
     READ_HEADERS,
@@ -32,7 +32,15 @@ _PUBLISH_DOC: dict[str, Any] = {
         **ERRORS_DOC,
     },
 }
-_SCHEMAS = (HttpPublish, Published, ErrorBody, messages.Snapshot, boards.Players, boards.HostEvent)
+_SCHEMAS = (
+    HttpPublish,
+    Published,
+    ErrorBody,
+    messages.Snapshot,
+    boards.Players,
+    boards.HostEvent,
+    *rooms.SCHEMAS,
+)
 
 
 def router() -> APIRouter:
@@ -43,6 +51,7 @@ def router() -> APIRouter:
         "/event", publish, methods=["POST"], tags=["Events"], openapi_extra=_PUBLISH_DOC
     )
     boards.add_to(door)
+    rooms.add_to(door)
     door.add_api_route(
         "/api/tokens/{token_id}",
         revoke,

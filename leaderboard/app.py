@@ -21,6 +21,7 @@ from leaderboard.broker import Broker
 from leaderboard.engines import open_engine
 from leaderboard.errors import BadRequest, ResourceNotFound
 from leaderboard.handlers import Handlers
+from leaderboard.limits import Rates
 from leaderboard.metrics import Metrics
 from leaderboard.operations import Operations
 from leaderboard.realtime import Realtime
@@ -72,6 +73,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.broker = broker
     app.state.operations = operations
     app.state.realtime = realtime
+    app.state.joins = Rates(settings.limits.joins_per_second, "joins from one address")
     app.include_router(api.router())
     # A picture of a board is no board: it is asked for before them.
     for room in (configurator, embeds, oembed, picture, pages, workshop):

@@ -12,11 +12,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from leaderboard import channels
+from leaderboard.answers import base_url
 from leaderboard.embeds import ALIGNMENTS, MAX_SCALE, MAX_TITLE, embedding, one_of
 from leaderboard.errors import Refusal
 from leaderboard.events import MAX_PLAYER
 from leaderboard.operations import Operations
-from leaderboard.pages import THEMES, PageRoute, base_url, html_page, may_view
+from leaderboard.pages import THEMES, PageRoute, html_page, may_view
 from leaderboard.settings import MAX_TOP, Settings
 from leaderboard.snippets import WIDTH
 

@@ -17,12 +17,12 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
 from leaderboard import channels, templating
-from leaderboard.answers import NOSNIFF, settings_of
+from leaderboard.answers import NOSNIFF, base_url, settings_of
 from leaderboard.assets import STATIC
 from leaderboard.errors import BadRequest, ResourceNotFound
 from leaderboard.events import MAX_PLAYER
 from leaderboard.packing import pack
-from leaderboard.pages import THEMES, PageRoute, base_url, html_page, may_view
+from leaderboard.pages import THEMES, PageRoute, html_page, may_view
 from leaderboard.ranking import View
 from leaderboard.settings import MAX_TOP, Namespace
 from leaderboard.snippets import DEFAULT_LIMIT, DEFAULT_SCALE, Embedding

@@ -190,6 +190,13 @@ class NameRefused(Refusal):
     status = 422
 
 
+class RoomFull(Refusal):
+    """A room in which as many play as may."""
+
+    error_type = "RoomFull"
+    status = 409
+
+
 class BoardFull(Refusal):
     """A new player on a board, or a server, that holds as many entries as it may."""
 

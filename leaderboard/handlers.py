@@ -34,6 +34,7 @@ import msgspec
 
 from leaderboard import channels, messages
 from leaderboard.auth import Grant, Role
+from leaderboard.board import Person
 from leaderboard.broker import Broker
 from leaderboard.errors import Denied, InternalFailure, InvalidEvent, Refusal, Refused
 from leaderboard.messages import MAX_EVENT_BYTES, Accepted, Failed, Published
@@ -41,7 +42,18 @@ from leaderboard.ranking import Row, View
 from leaderboard.rounds import Round
 from leaderboard.settings import ConfigError, Namespace
 
-__all__ = ["Board", "Context", "Denied", "Event", "Refused", "Role", "Round", "Row"]
+__all__ = [
+    "Board",
+    "Context",
+    "Denied",
+    "Event",
+    "Moment",
+    "Person",
+    "Refused",
+    "Role",
+    "Round",
+    "Row",
+]
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +81,18 @@ class Event:
 
 
 _ANY = View(top=1)
+_ALIKE = 10
+"""Players whose ids or names begin like the one that is looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A board at one moment: ``now`` is on the clock of ``round.ends_at``, ``epoch`` the board's life ("" = none)."""
+
+    epoch: str
+    now: float
+    round: Round
+    props: Any
 
 
 class Board:
@@ -85,6 +109,17 @@ class Board:
         view = View(of=(player,), live=True)
         reading = await self._broker.read(self._channel, view)
         return next(iter(reading.windows[view].of or ()), None)
+
+    async def person(self, player: str) -> Person | None:
+        """A player as a host sees it, also one that is hidden or banned; one of the first 10,000, or None."""
+        found = await self._broker.people(self._channel, player, _ALIKE)
+        return next((person for person in found if person.player == player), None)
+
+    async def moment(self) -> Moment:
+        """Round, props and the time, at one reading."""
+        reading = await self._broker.read(self._channel, _ANY)
+        props = msgspec.json.decode(reading.props)
+        return Moment(reading.epoch, reading.now, reading.round, props)
 
     async def round(self) -> Round:
         """The present round."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 
 from leaderboard.errors import LimitExceeded
 
@@ -30,3 +30,21 @@ class Rate:
         if len(taken) == self._count and now - taken[0] < self._seconds:
             raise LimitExceeded(f"{self._count} {self._what} in {self._seconds:g} s, no more")
         taken.append(now)
+
+
+class Rates:
+    """A `Rate` for each of those who ask; of more than ``most``, who has not asked for longest begins anew."""
+
+    def __init__(self, count: int, what: str, most: int = 10_000) -> None:
+        self._count = count
+        self._what = what
+        self._most = most
+        self._rates: OrderedDict[str, Rate] = OrderedDict()
+
+    def take(self, who: str, now: float) -> None:
+        """Take one for ``who``; raises `LimitExceeded` as `Rate` does."""
+        rate = self._rates.pop(who, None) or Rate(self._count, self._what)
+        self._rates[who] = rate
+        if len(self._rates) > self._most:
+            self._rates.popitem(last=False)
+        rate.take(now)

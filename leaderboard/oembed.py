@@ -12,10 +12,10 @@ import msgspec
 from fastapi import APIRouter, Query, Request, Response
 
 from leaderboard import channels, templating
-from leaderboard.answers import ApiRoute, json_answer, refused, settings_of
+from leaderboard.answers import ApiRoute, base_url, json_answer, refused, settings_of
 from leaderboard.embeds import ANYWHERE, FRESH, board_rules, row_count
 from leaderboard.errors import BadRequest, ResourceNotFound, Unauthorized
-from leaderboard.pages import base_url, may_view
+from leaderboard.pages import may_view
 from leaderboard.snippets import DEFAULT_LIMIT, ROW, WIDTH, Embedding
 
 

@@ -18,6 +18,7 @@ from fastapi.routing import APIRoute
 from msgspec import Struct
 
 from leaderboard import channels, templating
+from leaderboard.answers import base_url
 from leaderboard.broker import Broker
 from leaderboard.engines import Running
 from leaderboard.errors import (
@@ -311,12 +312,6 @@ def html_page(
         "cache-control": "no-cache",
     }
     return HTMLResponse(html, status, headers)
-
-
-def base_url(request: Request) -> str:
-    """The address of this server as its visitors know it, without a slash at the end."""
-    settings: Settings = request.app.state.settings
-    return settings.public_url or str(request.base_url).rstrip("/")
 
 
 def example_channel(settings: Settings) -> str:

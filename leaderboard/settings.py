@@ -107,6 +107,14 @@ class Limits(_Table):
     )
     connections: int = Field(10_000, ge=1, description="Open connections; one more is refused.")
     channels: int = Field(10_000, ge=1, description="Boards that live at the same time.")
+    rooms: int = Field(
+        200, ge=0, description="Rooms of the game that are open at the same time; 0 = none."
+    )
+    joins_per_second: int = Field(
+        100,
+        ge=0,
+        description="Rooms made and joined from one address in any second, which a classroom shares; 0 = off.",
+    )
     entries: int = Field(
         2_000_000, ge=1, description="Entries of all boards together: about 250 bytes each."
     )
@@ -187,7 +195,7 @@ def default_namespaces() -> dict[str, Namespace]:
     """The namespaces of a server that configures none."""
     return {
         "leaderboard": Namespace(),
-        "game": Namespace(mode="sum"),
+        "game": Namespace(mode="sum", on_publish="leaderboard.referee:on_publish"),
         "default": Namespace(kind="relay"),
     }
 
@@ -236,6 +244,9 @@ class Settings(BaseSettings):
         ("*",),
         description="Sites whose pages may frame a board, as https://blog.example or https://*.example; "
         '`["*"]` is any, `[]` none but this one.',
+    )
+    rooms: Literal["anyone", "host"] = Field(
+        "anyone", description="Who may make a room of the game: anyone | host."
     )
     connection_auth_modes: AuthModes = Field(
         ("API_KEY",), description="What may open a connection."

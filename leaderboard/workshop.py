@@ -12,9 +12,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from leaderboard import __version__, addresses, guide
+from leaderboard.answers import base_url
 from leaderboard.assets import LAB
 from leaderboard.errors import ResourceNotFound
-from leaderboard.pages import DEFAULT_PORT, PageRoute, base_url, example_channel, html_page
+from leaderboard.pages import DEFAULT_PORT, PageRoute, example_channel, html_page
 from leaderboard.settings import Settings
 
 

@@ -249,7 +249,7 @@ async def test_config_as_json_has_settings_and_sources(run: Run) -> None:
 # -- token -------------------------------------------------------------------------------------------------------------
 
 SECRET = "a secret of the tests, 32 bytes or more"
-PLAYER = ("token", "--role", "player", "--channel", "/game/KX7M", "--player", "ann")
+PLAYER = ("token", "--role", "player", "--channel", "/leaderboard/cup", "--player", "ann")
 
 
 async def test_a_printed_token_publishes_and_watches_its_board(run: Run, start: Start) -> None:
@@ -259,12 +259,12 @@ async def test_a_printed_token_publishes_and_watches_its_board(run: Run, start: 
     assert re.search(r"^id [\w-]{16}, good until \d{4}-\d\d-\d\d .* UTC$", printed.err)
     carried = {"LEADERBOARD_URL": server.url, "LEADERBOARD_TOKEN": printed.out.strip()}
     score = ("--player", "ann", "--score", "5")
-    published = await run("publish", "/game/KX7M", *score, **carried)
+    published = await run("publish", "/leaderboard/cup", *score, **carried)
     assert (published.code, published.out) == (0, "ann: score 5, rank 1\n")
-    watched = await run("watch", "/game/KX7M", "--count", "1", "--json", **carried)
+    watched = await run("watch", "/leaderboard/cup", "--count", "1", "--json", **carried)
     assert watched.json["rows"][0]["player"] == "ann"
     # it counts before a key, and beyond its channel it does not count
-    refused = await run("publish", "/game/other", *score, **carried, LEADERBOARD_KEY=ADMIN)
+    refused = await run("publish", "/leaderboard/other", *score, **carried, LEADERBOARD_KEY=ADMIN)
     assert refused.code == 1
     assert refused.err.startswith("error: UnauthorizedException: ")
     assert "LEADERBOARD_TOKEN" in refused.err
@@ -279,7 +279,7 @@ async def test_a_token_for_machines_has_its_id_and_its_end(run: Run, start: Star
     admin = await server.http(ADMIN)
     assert (await admin.delete(f"/api/tokens/{printed.json['id']}")).status_code == 204
     carried = {"LEADERBOARD_URL": server.url, "LEADERBOARD_TOKEN": printed.json["token"]}
-    refused = await run("watch", "/game/KX7M", "--count", "1", **carried)
+    refused = await run("watch", "/leaderboard/cup", "--count", "1", **carried)
     assert (refused.code, "This token was revoked." in refused.err) == (1, True)
 
 

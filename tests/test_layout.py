@@ -10,7 +10,7 @@ from tests.checkout import ROOT, tracked
 
 # A module imports only from the groups before its own. A folder is one room: its modules may know each other.
 CORRIDOR = (
-    {"errors", "settings", "assets", "names", "retries", "frames", "crowd", "movement"},
+    {"errors", "settings", "assets", "names", "retries", "frames", "crowd", "movement", "lights"},
     {
         "addresses",
         "channels",
@@ -23,18 +23,18 @@ CORRIDOR = (
         "nicknames",
         "standing",
     },
-    {"presence", "curtain"},
+    {"presence", "curtain", "suggestions"},
     {"board"},
     {"messages", "auth", "engines", "metrics", "templating", "guide", "packing", "snippets"},
     {"hub", "link"},
     {"broker", "subscriptions"},
     {"handlers"},
-    {"operations", "client", "latency"},
+    {"operations", "client", "latency", "referee"},
     {"session", "direct", "simulate"},
     {"realtime", "terminal", "figures"},
     {"answers"},
     {"exports"},
-    {"boards"},
+    {"boards", "rooms"},
     {"api", "pages"},
     {"embeds"},
     {"oembed", "picture", "configurator", "workshop"},

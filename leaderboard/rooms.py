@@ -1,0 +1,311 @@
+"""The rooms of the browser game over HTTP: make one, look it up, join it.
+
+A room is a board in the namespace ``game`` together with its props, and nothing else: who is in it, what is played and
+how long it lives are the board's, so any process that serves the board serves the room. Its code is the last segment of
+the board's channel. What happens in it is published there, and goes through the `referee`.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Sequence
+from functools import partial
+from random import Random
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+from msgspec import Meta, Struct
+
+from leaderboard.answers import (
+    ERRORS_DOC,
+    READ_HEADERS,
+    add_read,
+    base_url,
+    body_of,
+    content,
+    json_answer,
+    operations_of,
+    settings_of,
+)
+from leaderboard.auth import Role
+from leaderboard.board import Applied, Person
+from leaderboard.engines import Batch, Outcome, Reading
+from leaderboard.errors import (
+    BadRequest,
+    LimitExceeded,
+    NameRefused,
+    Refusal,
+    ResourceNotFound,
+    RoomFull,
+    Unauthorized,
+)
+from leaderboard.events import Close, Enter, Event, Props
+from leaderboard.limits import Rates
+from leaderboard.nicknames import blocker, key, nickname
+from leaderboard.operations import answer_of
+from leaderboard.ranking import View
+from leaderboard.suggestions import is_suggested, suggest
+from leaderboard.tokens import LIFETIME
+
+GAME = "game"
+"""The namespace of the rooms."""
+ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""Without what is read as something else."""
+CODE = 4
+MOST_PLAYERS = 1000
+MAX_BODY = 4096
+
+Code = Annotated[str, Meta(pattern=rf"\A[{ALPHABET}]{{{CODE}}}\Z")]
+T = TypeVar("T")
+_ONE = View(top=1)
+
+
+class NewRoom(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a room may be made with; all of it has a default."""
+
+    title: Annotated[str, Meta(max_length=60)] = ""
+    round_ms: Annotated[int, Meta(ge=5_000, le=300_000)] = 30_000
+    max_players: Annotated[int, Meta(ge=1, le=MOST_PLAYERS)] = 200
+    generated_names: bool = False
+    seed: Annotated[int, Meta(ge=0, lt=2**32)] | None = None
+
+
+class Game(Struct, frozen=True):
+    """``props.public`` of a room: what its pages know of it.
+
+    ``seed`` is that of the lights, ``round_ms`` how long a round is; with ``generated_names`` people take a name that
+    was suggested.
+    """
+
+    seed: int
+    round_ms: int
+    title: str = ""
+    max_players: int = 200
+    generated_names: bool = False
+
+
+class Made(Struct, frozen=True):
+    """A new room. ``host_token`` is the credential of its host, for this room alone and for a day."""
+
+    code: str
+    channel: str
+    join_url: str
+    host_token: str
+
+
+class Room(Struct, frozen=True):
+    """A room as everybody may know it."""
+
+    code: str
+    channel: str
+    state: str
+    round: int
+    players: int
+    game: Game
+
+
+class Joining(Struct, frozen=True, forbid_unknown_fields=True):
+    """Who joins; without a name one is given."""
+
+    name: Annotated[str, Meta(max_length=1000)] | None = None
+
+
+class Joined(Struct, frozen=True):
+    """A player of a room. ``token`` is good for its row, there alone and for a day."""
+
+    code: str
+    channel: str
+    player: str
+    name: str
+    token: str
+
+
+class Suggestion(Struct, frozen=True):
+    """A name that is free."""
+
+    name: str
+
+
+SCHEMAS = (NewRoom, Made, Room, Joining, Joined, Suggestion)
+
+
+def add_to(routes: APIRouter) -> None:
+    """Add the routes."""
+    for path, made, takes, gives in (
+        ("/api/rooms", make_room, "NewRoom", "Made"),
+        ("/api/rooms/{code}/players", join_room, "Joining", "Joined"),
+    ):
+        doc: dict[str, Any] = {
+            "requestBody": {"required": False, **content(takes)},
+            "responses": {"201": {"description": "Done.", **content(gives)}, **ERRORS_DOC},
+        }
+        routes.add_api_route(
+            path, made, methods=["POST"], status_code=201, tags=["Rooms"], openapi_extra=doc
+        )
+    for path, read, gives in (
+        ("/api/rooms/{code}", read_room, "Room"),
+        ("/api/rooms/{code}/suggestion", suggest_name, "Suggestion"),
+    ):
+        found: dict[int | str, Any] = {
+            200: {"description": "What was found.", **content(gives)},
+            **ERRORS_DOC,
+        }
+        add_read(routes, path, read, tags=["Rooms"], responses=found)
+
+
+# -- the routes --------------------------------------------------------------------------------------------------------
+
+
+async def make_room(request: Request) -> Response:
+    """Make a room: anyone may, or a host, as the setting `rooms` says. It ends two hours after its last use."""
+    settings = settings_of(request)
+    if settings.rooms == "host":
+        grant = operations_of(request).auth.authenticate(request.headers)
+        if grant.role < Role.HOST or not grant.covers(f"/{GAME}/*"):
+            raise Unauthorized("Only a host may make a room here.")
+    wanted = _decoded(await body_of(request, MAX_BODY), NewRoom)
+    _slow_down(request)
+    return json_answer(await new_room(request, wanted), 201, READ_HEADERS)
+
+
+async def new_room(request: Request, wanted: NewRoom) -> Made:
+    """A room as somebody wants it who may; raises `LimitExceeded` where there are as many as may be."""
+    operations, most = operations_of(request), settings_of(request).limits.rooms
+    if GAME not in settings_of(request).namespaces:
+        raise ResourceNotFound("There are no rooms on this server.")
+    if len(await operations.broker.boards(f"/{GAME}/*", limit=most)) >= most:
+        raise LimitExceeded(f"{most} rooms are open here, and no more may be. Try again later.")
+    while True:
+        code = "".join(secrets.choice(ALPHABET) for _ in range(CODE))
+        if not (await operations.broker.read(_channel(code), _ONE)).epoch:
+            break
+    game = Game(
+        seed=secrets.randbits(32) if wanted.seed is None else wanted.seed,
+        round_ms=wanted.round_ms,
+        title=wanted.title,
+        max_players=wanted.max_players,
+        generated_names=wanted.generated_names,
+    )
+    await _apply(request, code, [Props({"public": msgspec.to_builtins(game)}), Close()])
+    token, _ = operations.auth.issue("host", _channel(code), None, LIFETIME)
+    return Made(code, _channel(code), f"{base_url(request)}/j/{code}", token)
+
+
+async def read_room(request: Request, code: str) -> Response:
+    """A room: its game, its round, and how many play."""
+    return json_answer(await room_of(request, code), headers=READ_HEADERS)
+
+
+async def suggest_name(request: Request, code: str) -> Response:
+    """A friendly name that nobody in the room has."""
+    room = await room_of(request, code)
+    taken = _names(await _people(request, room.code))
+    return json_answer(Suggestion(suggest(_dice, taken)), headers=READ_HEADERS)
+
+
+async def join_room(request: Request, code: str) -> Response:
+    """Join a room, at any time of a round. The token of a player of the room, as `Authorization`, brings that one back.
+
+    A name has 1 to 20 letters, as readers count them; one that is taken gets a number.
+    """
+    room = await room_of(request, code)
+    joining = _decoded(await body_of(request, MAX_BODY), Joining)
+    _slow_down(request)
+    return json_answer(await join(request, room, joining.name), 201, READ_HEADERS)
+
+
+async def join(request: Request, room: Room, name: str | None) -> Joined:
+    """A new player of a room, or the one whose token the request has; raises `RoomFull`, `NameRefused` or `Banned`."""
+    people = await _people(request, room.code)
+    player = _returning(request, room)
+    here = next((each for each in people if each.player == player and not each.banned), None)
+    if here is None or player is None:
+        player = player or secrets.token_urlsafe(9).replace("_", "-")
+        if sum(not each.banned for each in people) >= room.game.max_players:
+            raise RoomFull(f"This room is full: {room.game.max_players} players are here.")
+        called = _named(request, room, name, _names(people))
+        await _apply(request, room.code, [Enter(player, called)])
+    else:
+        called = here.name or player
+    token, _ = operations_of(request).auth.issue("player", room.channel, player, LIFETIME)
+    return Joined(room.code, room.channel, player, called, token)
+
+
+async def room_of(request: Request, code: str) -> Room:
+    """The room with a code, in any case; raises `ResourceNotFound` for one that never was or has ended."""
+    code = code.upper()
+    try:
+        msgspec.convert(code, Code)
+        reading: Reading = await operations_of(request).broker.read(_channel(code), _ONE)
+        game = msgspec.json.decode(reading.props, type=Game)
+    except (msgspec.ValidationError, Unauthorized):
+        raise ResourceNotFound(
+            f"There is no room {code[:12]!a}. The code may be misspelt, or the room has ended."
+        ) from None
+    players = reading.windows[_ONE].total
+    return Room(code, _channel(code), reading.round.state, reading.round.number, players, game)
+
+
+# -- what they are made of ---------------------------------------------------------------------------------------------
+
+_dice = Random()
+
+
+def _channel(code: str) -> str:
+    return f"/{GAME}/{code}"
+
+
+def _decoded(body: bytes, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(body or b"{}", type=kind)
+    except (ValueError, RecursionError) as error:
+        raise BadRequest(str(error)[:200]) from None
+
+
+def _named(request: Request, room: Room, name: str | None, taken: set[str]) -> str:
+    if name is None:
+        name = suggest(_dice, taken)
+    elif room.game.generated_names and not is_suggested(name):
+        raise NameRefused("In this room everybody has a name that was suggested.")
+    words = settings_of(request).blocked_names
+    return nickname(name, taken, None if words is None else blocker(words))
+
+
+def _names(people: Sequence[Person]) -> set[str]:
+    return {key(each.name) for each in people if each.name}
+
+
+def _returning(request: Request, room: Room) -> str | None:
+    """The player whose token of this room the request has; a token of another room is no reason to be kept out."""
+    if "authorization" not in request.headers:
+        return None
+    try:
+        grant = operations_of(request).auth.authenticate(request.headers)
+    except Unauthorized:
+        return None
+    return grant.player if grant.covers(room.channel) else None
+
+
+async def _people(request: Request, code: str) -> list[Person]:
+    return await operations_of(request).broker.people(_channel(code), "", 2 * MOST_PLAYERS)
+
+
+async def _apply(request: Request, code: str, events: list[Event]) -> None:
+    """Let the server itself do something to a room; raises why it was not done."""
+    broker, path = operations_of(request).broker, _channel(code)
+    rules = broker.rules(path)
+    apply = partial(broker.apply, Batch(path, rules, events))
+    outcome: Outcome | Refusal = await answer_of(apply)
+    if isinstance(outcome, Refusal):
+        raise outcome
+    for each in outcome.events:
+        if not isinstance(each, Applied):
+            raise each
+
+
+def _slow_down(request: Request) -> None:
+    """A ceiling on what one address may ask for, far above what a classroom behind one address does."""
+    rates: Rates = request.app.state.joins
+    rates.take("" if request.client is None else request.client.host, time.monotonic())
