@@ -19,16 +19,18 @@ A game client sends a ``publish`` frame with an event such as ``{"player": "ann"
 `api` is the same over HTTP (`boards` and their `exports`), `pages` what people look at, `client` what programs use
 (over its `link`, for its `subscriptions`), `standing` what a row tells of itself, `cli` the command with its `commands`
 and a host's `control`: `terminal` draws, `simulate` is a `crowd` with a stopwatch (`latency`, `figures`). The browser
-game has `rooms`, which are boards, its rules in `lights`, and its `referee`. Boards in pages of others are `embeds`,
-`oembed` and the `picture`; the `configurator` makes the `snippets` for them, `packing` one script of many. `workshop`
-has the pages to learn with, one of them by a `guide`. `app` wires it all and `serving` runs it; `addresses` says where.
+game has `rooms`, which are boards, its rules in `lights`, its `referee`, and the pages of `play`. Boards in pages of
+others are `embeds`, `oembed` and the `picture`; the `configurator` makes the `snippets` for them, `packing` one script
+of many. `workshop` has the pages to learn with, one of them by a `guide`. `app` wires it all and `serving` runs it;
+`addresses` says where.
+
 A module imports only from those before it:
 ``errors settings names retries frames movement lights`` <
 ``addresses channels limits sources events rounds ranking tokens nicknames standing`` <
 ``presence curtain suggestions`` < ``board`` < ``messages auth engines metrics guide packing snippets`` < ``hub link`` <
 ``broker subscriptions`` < ``handlers`` < ``operations client referee`` < ``session direct simulate`` <
 ``realtime terminal figures`` < ``answers`` < ``exports`` < ``boards rooms`` < ``api pages`` < ``embeds`` <
-``oembed picture configurator workshop`` < ``app`` < ``serving commands`` < ``control`` < ``cli``.
+``oembed picture configurator workshop play`` < ``app`` < ``serving commands`` < ``control`` < ``cli``.
 """
 
 __version__ = "0.1.0"

@@ -13,7 +13,17 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from leaderboard import __version__, api, configurator, embeds, oembed, pages, picture, workshop
+from leaderboard import (
+    __version__,
+    api,
+    configurator,
+    embeds,
+    oembed,
+    pages,
+    picture,
+    play,
+    workshop,
+)
 from leaderboard.answers import refused
 from leaderboard.assets import STATIC
 from leaderboard.auth import Authenticator
@@ -76,7 +86,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.joins = Rates(settings.limits.joins_per_second, "joins from one address")
     app.include_router(api.router())
     # A picture of a board is no board: it is asked for before them.
-    for room in (configurator, embeds, oembed, picture, pages, workshop):
+    for room in (configurator, embeds, oembed, picture, pages, play, workshop):
         app.include_router(room.router())
 
     async def serve(websocket: WebSocket) -> None:

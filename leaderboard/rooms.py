@@ -200,9 +200,8 @@ async def read_room(request: Request, code: str) -> Response:
 
 async def suggest_name(request: Request, code: str) -> Response:
     """A friendly name that nobody in the room has."""
-    room = await room_of(request, code)
-    taken = _names(await _people(request, room.code))
-    return json_answer(Suggestion(suggest(_dice, taken)), headers=READ_HEADERS)
+    name = await free_name(request, await room_of(request, code))
+    return json_answer(Suggestion(name), headers=READ_HEADERS)
 
 
 async def join_room(request: Request, code: str) -> Response:
@@ -214,6 +213,11 @@ async def join_room(request: Request, code: str) -> Response:
     joining = _decoded(await body_of(request, MAX_BODY), Joining)
     _slow_down(request)
     return json_answer(await join(request, room, joining.name), 201, READ_HEADERS)
+
+
+async def free_name(request: Request, room: Room) -> str:
+    """A suggested name that nobody in the room has."""
+    return suggest(_dice, _names(await _people(request, room.code)))
 
 
 async def join(request: Request, room: Room, name: str | None) -> Joined:

@@ -37,7 +37,7 @@ CORRIDOR = (
     {"boards", "rooms"},
     {"api", "pages"},
     {"embeds"},
-    {"oembed", "picture", "configurator", "workshop"},
+    {"oembed", "picture", "configurator", "workshop", "play"},
     {"app"},
     {"serving", "commands"},
     {"control"},

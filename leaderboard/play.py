@@ -1,0 +1,96 @@
+"""The pages of the browser game: `/play`, `/j` and `/j/{code}` to get in, `/r/{code}` to play, `/r/{code}/results`.
+
+A page of a room that is not there any more says so, with a way to start another. What happens in a room comes over the
+socket; who is who stands in the browser's own store, by room.
+"""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from leaderboard import rooms
+from leaderboard.answers import settings_of
+from leaderboard.broker import Broker
+from leaderboard.errors import ResourceNotFound
+from leaderboard.names import graphemes
+from leaderboard.pages import PageRoute, html_page, may_view
+from leaderboard.ranking import View
+from leaderboard.settings import MAX_TOP
+from leaderboard.standing import explain, in_order
+
+LONGEST_CODE = 12
+"""Letters of a code that are kept of what somebody types."""
+
+
+def router() -> APIRouter:
+    """The routes. They expect what those of `pages` do."""
+    routes = APIRouter(route_class=PageRoute, include_in_schema=False)
+    for path, page in (
+        ("/play", start),
+        ("/j", code_form),
+        ("/j/{code}", name_form),
+        ("/r/{code}", room),
+        ("/r/{code}/results", results),
+    ):
+        routes.add_api_route(path, page, methods=["GET", "HEAD"])
+    return routes
+
+
+async def start(request: Request) -> HTMLResponse:
+    """Play at once against bots, open a room for friends, or enter a code."""
+    open_to_all = settings_of(request).rooms == "anyone"
+    return html_page(request, "play.html", here="play", open_to_all=open_to_all)
+
+
+async def code_form(request: Request, code: str = "") -> Response:
+    """Where a code is entered; with a code in the query, the room that has it."""
+    if not code.strip():
+        return html_page(request, "join-code.html", here="play", code="", missing=False)
+    letters = "".join(each for each in code.upper() if each.isalnum())[:LONGEST_CODE]
+    try:
+        found = await rooms.room_of(request, letters)
+    except ResourceNotFound:
+        shown = "".join(graphemes(code.strip())[:LONGEST_CODE])
+        return html_page(request, "join-code.html", 404, here="play", code=shown, missing=True)
+    return RedirectResponse(f"/j/{found.code}", 303)
+
+
+async def name_form(request: Request, code: str) -> HTMLResponse:
+    """Who joins: a suggested name, or one's own."""
+    try:
+        found = await rooms.room_of(request, code)
+    except ResourceNotFound:
+        return gone(request, code)
+    name = await rooms.free_name(request, found)
+    return html_page(request, "join.html", here="play", room=found, name=name)
+
+
+async def room(request: Request, code: str) -> HTMLResponse:
+    """The game: lobby, countdown, round and podium, as the room's board says."""
+    try:
+        found = await rooms.room_of(request, code)
+    except ResourceNotFound:
+        return gone(request, code)
+    return html_page(request, "room.html", here="play", room=found)
+
+
+async def results(request: Request, code: str) -> HTMLResponse:
+    """How the present round stands: podium, table, and downloads."""
+    try:
+        found = await rooms.room_of(request, code)
+    except ResourceNotFound:
+        return gone(request, code)
+    if not await may_view(request, found.channel):
+        raise ResourceNotFound("This server shows its boards only to those who play.")
+    broker: Broker = request.app.state.broker
+    view = View(top=MAX_TOP)
+    window = (await broker.read(found.channel, view)).windows[view]
+    standings = explain(in_order(window.rows, None), window.total, "desc")
+    return html_page(request, "results.html", here="play", room=found, standings=standings)
+
+
+def gone(request: Request, code: str) -> HTMLResponse:
+    """The page of a room that is not there (any more)."""
+    shown = "".join(graphemes(code)[:LONGEST_CODE]).upper()
+    return html_page(request, "join-code.html", 404, here="play", code=shown, missing=True)

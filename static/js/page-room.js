@@ -1,0 +1,249 @@
+// The page /r/{code}: lobby, 3-2-1, round, podium. What is shown follows from the newest snapshot alone, so whoever comes
+// late, or comes back, is where everybody is.
+
+import { Announcer } from "./announcer.js";
+import { Board } from "./board.js";
+import { connect } from "./link.js";
+import { Round } from "./play.js";
+import { Rivals, entering } from "./rivals.js";
+import { Refused, join, seatIn } from "./seat.js";
+import { play } from "./strings-play.js";
+import { Words } from "./strings.js";
+
+/** @typedef {import("./link.js").Snapshot} Snapshot */
+
+const KEYS = ["KeyQ", "KeyW", "KeyE", "KeyA", "KeyS", "KeyD", "KeyZ", "KeyX", "KeyC"];
+const PAD = ["Numpad7", "Numpad8", "Numpad9", "Numpad4", "Numpad5", "Numpad6", "Numpad1", "Numpad2", "Numpad3"];
+const SOON = 3000;
+
+const words = new Words();
+const say = play();
+const main = element("main");
+const { code = "", channel = "" } = main.dataset;
+const announcer = new Announcer(element("status"));
+const tiles = /** @type {HTMLButtonElement[]} */ ([...element("tiles").children]);
+// No crypto.randomUUID: a page that came by plain http over a LAN has none.
+const by = [...crypto.getRandomValues(new Uint32Array(2))].map((each) => each.toString(36)).join("");
+
+/** @type {Round | null} */
+let round = null;
+/** @type {Rivals | null} */
+let rivals = null;
+/** @type {Snapshot | null} */
+let newest = null;
+let stage = "wait";
+let n = 0;
+
+const seat = seatIn(code);
+if (!seat.token) location.replace(`/j/${code}`);
+else begin().catch(refuse);
+
+async function begin() {
+  const { player, token } = await join(code);
+  const { name = "", host = "", solo = false } = seatIn(code);
+  const link = connect({ url: location.href, token: host || token });
+  const near = new Board(/** @type {HTMLTableElement} */ (element("near").querySelector("table")), {
+    words,
+    own: player,
+    order: "desc",
+  });
+  for (const each of document.querySelectorAll(".you")) each.textContent = name;
+
+  const badge = () => {
+    const shown = element("link");
+    const time = link.lastKnown === null ? "" : words.time(link.lastKnown);
+    const texts = { ...words.say, offline: words.say.offline(time), closed: words.say.offline(time) };
+    shown.dataset.state = link.state;
+    shown.textContent = texts[link.state];
+  };
+  badge();
+  document.body.addEventListener("lb:state", badge);
+
+  if (solo) for (const batch of entering(say.bot)) link.publish(channel, batch).catch(refuse);
+  const start = element("start");
+  const open = () => {
+    const events = stage === "over" ? [{ op: "clear", players: true }] : [];
+    const game = /** @type {import("./play.js").Game} */ (/** @type {unknown} */ (newest?.round.props));
+    start.hidden = true;
+    link.publish(channel, [...events, { op: "open", in_ms: SOON, for_ms: game.round_ms }]).catch(refuse);
+  };
+  start.addEventListener("click", open);
+
+  /** @param {Snapshot} snapshot */
+  const show = (snapshot) => {
+    const first = newest === null;
+    newest = snapshot;
+    const { round: now, starts_in_ms: startsIn, ends_in_ms: endsIn } = snapshot;
+    const game = /** @type {import("./play.js").Game | undefined} */ (/** @type {unknown} */ (now.props));
+    if (!snapshot.epoch || !game?.round_ms) {
+      turn("wait");
+      element("refusal").textContent = say.closed;
+      element("hint").replaceChildren(anchor("/play", say.again));
+      return;
+    }
+    if (round?.number !== now.number || first) {
+      round = new Round(game, now.number, (hits) => {
+        n += 1;
+        return link.publish(channel, [{ player, hits, round: now.number, by, n }]).then((told) => {
+          if (told.failed.length) throw new Error(told.failed[0].message);
+        });
+      });
+      rivals?.stop();
+      rivals = null;
+    }
+    if (now.state === "soon" && startsIn !== undefined) round.begins(performance.now() + startsIn);
+    if (now.state === "open" && endsIn !== undefined) round.begins(performance.now() + endsIn - game.round_ms);
+    const own = snapshot.around?.find((row) => row.player === player);
+    if (own) round.believe(own);
+    near.draw({ ...snapshot, rows: snapshot.around ?? [], around: [] });
+    element("near").hidden = !own || now.state === "soon";
+    if (own) element("place").textContent = say.place(words.number(own.rank), words.number(snapshot.total));
+    if (snapshot.rows) lobby(snapshot);
+
+    const before = stage;
+    const some = snapshot.rows?.some((row) => row.score !== 0 || /** @type {any} */ (row.meta)?.round === now.number);
+    turn(now.state === "soon" ? "count" : now.state === "open" ? "play" : some ? "over" : "lobby");
+    if (stage === "play" && solo && !rivals) {
+      const mine = round;
+      rivals = new Rivals(game, now.number, () => mine.at, (events) => void link.publish(channel, events).catch(() => {}));
+    }
+    if (stage === "over") over(snapshot, before === "over", near.standings.of(player));
+    start.hidden = !host || (stage !== "lobby" && stage !== "over");
+    start.textContent = stage === "over" ? say.again : say.start;
+    element("hint").textContent =
+      stage === "lobby" ? (host ? (solo ? "" : say.tell(code)) : say.waiting) : stage === "over" && !host ? say.nextByHost : "";
+    if (first && solo && stage === "lobby") open();
+  };
+  link.subscribe(channel, { top: 10, around: player, radius: 1 }, show, refuse);
+
+  /** @param {number} tile */
+  const pressed = (tile) => {
+    const points = stage === "play" ? round?.press(tile) : null;
+    if (points === null || points === undefined) return;
+    const button = tiles[tile];
+    button.dataset.told = points > 0 ? "hit" : "miss";
+    setTimeout(() => delete button.dataset.told, 180);
+    paint();
+  };
+  element("tiles").addEventListener("pointerdown", (event) => {
+    const tile = /** @type {Element} */ (event.target).closest("button");
+    if (!tile) return;
+    event.preventDefault();
+    pressed(Number(tile.dataset.tile));
+  });
+  // Enter and space on a tile that has the focus, and assistive technology, come as clicks without a pointer.
+  element("tiles").addEventListener("click", (event) => {
+    const tile = /** @type {Element} */ (event.target).closest("button");
+    if (tile && event.detail === 0) pressed(Number(tile.dataset.tile));
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
+    const tile = Math.max(KEYS.indexOf(event.code), PAD.indexOf(event.code));
+    if (tile < 0 || stage !== "play") return;
+    event.preventDefault();
+    pressed(tile);
+  });
+}
+
+/** Shows one part of the page. @param {string} next */
+function turn(next) {
+  if (next === stage) return;
+  stage = next;
+  main.dataset.stage = next;
+  for (const part of main.querySelectorAll("[data-of]")) {
+    /** @type {HTMLElement} */ (part).hidden = /** @type {HTMLElement} */ (part).dataset.of !== next;
+  }
+  if (next === "play") announcer.say(say.go);
+  if (next === "count" || next === "play") requestAnimationFrame(frame);
+}
+
+function frame() {
+  if (stage !== "count" && stage !== "play") return;
+  paint();
+  requestAnimationFrame(frame);
+}
+
+function paint() {
+  if (!round) return;
+  const seconds = Math.max(1, Math.ceil(-round.at / 1000));
+  text("count", words.number(seconds));
+  text("score", words.number(round.score));
+  text("clock", words.clock(round.left));
+  text("combo", say.combo(round.hand.combo));
+  /** @type {HTMLProgressElement} */ (element("left")).value = Math.round(100 * round.share);
+  const lit = round.running ? round.lit : -1;
+  tiles.forEach((tile, index) => tile.classList.toggle("lit", index === lit));
+}
+
+/** @param {Snapshot} snapshot */
+function lobby(snapshot) {
+  text("here", say.here(snapshot.total, words.number(snapshot.total)));
+  const names = (snapshot.rows ?? []).map((row) => row.name || row.player);
+  const shown = [...element("names").children].map((each) => each.textContent);
+  if (names.join("\n") !== shown.join("\n")) element("names").replaceChildren(...names.map((name) => item("bdi", name)));
+}
+
+/** @param {Snapshot} snapshot @param {boolean} again @param {import("./standing.js").Standing | undefined} standing */
+function over(snapshot, again, standing) {
+  const podium = (snapshot.rows ?? []).slice(0, 3);
+  const key = podium.map((row) => `${row.player} ${row.score}`).join("\n");
+  const list = element("podium");
+  if (list.dataset.key !== key) {
+    list.dataset.key = key;
+    list.replaceChildren(
+      ...podium.map((row, index) => {
+        const place = document.createElement("li");
+        place.dataset.place = String(index + 1);
+        const medal = document.createElement("span");
+        medal.className = "medal";
+        medal.textContent = words.number(row.rank);
+        const name = document.createElement("bdi");
+        name.className = "name";
+        name.textContent = row.name || row.player;
+        const score = document.createElement("b");
+        score.textContent = words.number(row.score);
+        place.append(medal, " ", name, " ", score);
+        return place;
+      }),
+    );
+  }
+  const sentence = standing ? words.sentence(standing) : "";
+  text("own-place", sentence);
+  element("own-place").hidden = !sentence;
+  if (!again) announcer.say(`${words.say.roundOver}. ${sentence}`);
+}
+
+/** @param {unknown} error */
+function refuse(error) {
+  const known = error instanceof Refused || (error instanceof Error && error.name !== "TypeError");
+  element("refusal").textContent = known ? /** @type {Error} */ (error).message : say.failed;
+  if (error instanceof Refused && error.status === 403) element("refusal").textContent = say.removed;
+}
+
+/** @param {string} tag @param {string} content */
+function item(tag, content) {
+  const outer = document.createElement("li");
+  const inner = document.createElement(tag);
+  inner.textContent = content;
+  outer.append(inner);
+  return outer;
+}
+
+/** @param {string} href @param {string} content */
+function anchor(href, content) {
+  const made = document.createElement("a");
+  made.href = href;
+  made.textContent = content;
+  return made;
+}
+
+/** @param {string} id @param {string} content */
+function text(id, content) {
+  const shown = element(id);
+  if (shown.textContent !== content) shown.textContent = content;
+}
+
+/** @param {string} id @returns {HTMLElement} */
+function element(id) {
+  return /** @type {HTMLElement} */ (document.getElementById(id));
+}

@@ -1,0 +1,36 @@
+// The words of the game's pages: a part of the dictionary of strings.js in a file of its own, since boards and widgets
+// need none of them. Another language is another entry of DICTIONARIES with the same members.
+
+const plural = new Intl.PluralRules("en");
+
+const ENGLISH = {
+  soloTitle: "Solo",
+  failed: "The server cannot be reached. Try again in a moment.",
+  /** @param {number} left */
+  roll: (left) => (left ? `Another name, ${left} left` : "No more names"),
+  /** @param {number} count @param {string} shown */
+  here: (count, shown) => `${shown} ${plural.select(count) === "one" ? "player is" : "players are"} here`,
+  waiting: "Waiting for the host",
+  /** @param {string} code */
+  tell: (code) => `Tell the others the code: ${code}`,
+  start: "Start the round",
+  again: "Next round",
+  nextByHost: "The next round is up to the host.",
+  /** @param {number} combo */
+  combo: (combo) => (combo > 1 ? `Combo ×${combo}` : ""),
+  /** @param {string} rank @param {string} total */
+  place: (rank, total) => `${rank} / ${total}`,
+  go: "Go!",
+  closed: "This room has ended.",
+  removed: "The host has taken you out of this room.",
+  /** @param {string} name */
+  bot: (name) => `🤖 ${name}`,
+};
+
+/** @type {Record<string, typeof ENGLISH>} */
+const DICTIONARIES = { en: ENGLISH };
+
+/** The words for a reader. @param {string} [locale] */
+export function play(locale = globalThis.navigator?.language || "en") {
+  return DICTIONARIES[new Intl.Locale(locale).language] ?? DICTIONARIES.en;
+}

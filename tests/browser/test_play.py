@@ -1,0 +1,218 @@
+"""The game in the browser: from the start page to the podium, alone and against each other, by keyboard and touch."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.browser.conftest import Site, Watch
+
+KEYS = "qweasdzxc"
+PAD = ("7", "8", "9", "4", "5", "6", "1", "2", "3")
+LONG = 45_000
+"""Milliseconds that anything of a short round may take on a busy machine."""
+
+
+class Room:
+    """A room with its host's credential."""
+
+    def __init__(self, site: Site, **wanted: Any) -> None:
+        self.site = site
+        self.made = httpx.post(f"{site.url}/api/rooms", json=wanted).json()
+        self.code = self.made["code"]
+
+    def host(self, **event: Any) -> None:
+        answer = httpx.post(
+            f"{self.site.url}/api/boards{self.made['channel']}",
+            json=event,
+            headers={"authorization": self.made["host_token"]},
+        )
+        assert answer.json()["failed"] == [], answer.text
+
+    def rows(self) -> dict[str, float]:
+        board = httpx.get(f"{self.site.url}/api/boards{self.made['channel']}").json()
+        return {row["name"]: row["score"] for row in board["rows"]}
+
+
+def stage(page: Page, name: str) -> None:
+    expect(page.locator("main")).to_have_attribute("data-stage", name, timeout=LONG)
+
+
+def lit(page: Page) -> int | None:
+    """The tile that is lit, if one is."""
+    return page.evaluate(  # type: ignore[no-any-return]
+        "() => { const t = document.querySelector('.tile-nine.lit'); return t && Number(t.dataset.tile); }"
+    )
+
+
+def hit(page: Page, by: str = "keys") -> None:
+    """Press the lit tile as soon as there is one, and see that the score rises at once."""
+    page.wait_for_selector(".tile-nine.lit", timeout=LONG)
+    tile = lit(page)
+    if tile is None:
+        return
+    if by == "keys":
+        page.keyboard.press(f"Key{KEYS[tile].upper()}")
+    elif by == "pad":
+        page.keyboard.press(f"Numpad{PAD[tile]}")
+    elif by == "touch":
+        page.locator(f"[data-tile='{tile}']").tap()
+    else:
+        page.locator(f"[data-tile='{tile}']").click()
+
+
+def join(page: Page, room: Room, name: str) -> None:
+    page.goto(f"{room.site.url}/j/{room.code}")
+    page.get_by_label("You are").fill(name)
+    page.get_by_role("button", name="Join").click()
+    stage(page, "lobby")
+
+
+def test_two_players_meet_in_a_room_and_play_to_the_podium(
+    site: Site, page: Page, browser: Browser, watch: Watch
+) -> None:
+    room = Room(site, title="Final", round_ms=8000)
+    join(page, room, "Ann")
+    other = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
+    second = other.new_page()
+    join(second, room, "<b>Bob</b>")
+    for each in (page, second):
+        expect(each.locator("#here")).to_have_text("2 players are here")
+        expect(each.locator("#names li")).to_have_text(["Ann", "<b>Bob</b>"])
+    room.host(op="open", in_ms=1500, for_ms=8000)
+    for each in (page, second):
+        stage(each, "count")
+    stage(page, "play")
+    stage(second, "play")
+    for _ in range(4):
+        hit(page)
+        hit(second, "touch")
+    hit(page, "mouse")
+    expect(page.locator("#near tbody tr.own .name")).to_have_text("Ann")
+    for each in (page, second):
+        stage(each, "over")
+    rows = room.rows()
+    assert rows["Ann"] > rows["<b>Bob</b>"] > 0
+    for each in (page, second):
+        expect(each.locator("#podium .name")).to_have_text(["Ann", "<b>Bob</b>"])
+    expect(page.locator("#own-place")).to_contain_text("You are 1st of 2")
+    expect(second.locator("#own-place")).to_contain_text("You are 2nd of 2")
+    assert len(watch.sockets) == 1
+
+    page.get_by_role("link", name="Full table").click()
+    expect(page.locator(".podium .name")).to_have_text(["Ann", "<b>Bob</b>"])
+    # The next round begins with the same players at nothing.
+    room.host(op="clear", players=True)
+    stage(second, "lobby")
+    assert set(room.rows().values()) == {0}
+    other.close()
+
+
+def test_a_lone_visitor_plays_against_bots_by_keyboard_alone(site: Site, page: Page) -> None:
+    page.goto(f"{site.url}/play")
+    page.get_by_role("button", name="Play against bots").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"/r/\w{4}$"))
+    stage(page, "play")
+    for by in ("keys", "pad", "keys", "pad"):
+        hit(page, by)
+    score = int(page.locator("#score").inner_text())
+    assert score >= 7
+    expect(page.locator("#place")).to_have_text(re.compile(r"^\d / 9$"))
+    name = page.locator("#near tr.own .name").inner_text()
+    # Some bot has points by now: all of them play by the same rules.
+    expect(page.locator("#near tbody tr")).not_to_have_count(0)
+
+    # A reload keeps name, score, and where the lights are.
+    confirmed = page.locator("#near tr.own .score")
+    expect(confirmed).to_have_text(str(int(page.locator("#score").inner_text())))
+    score = int(confirmed.inner_text())
+    page.reload()
+    stage(page, "play")
+    expect(page.locator("#score")).to_have_text(str(score))
+    expect(page.locator("#near tr.own .name")).to_have_text(name)
+    hit(page)
+    expect(confirmed).not_to_have_text(str(score))
+
+
+def test_a_code_without_a_room_says_so_and_leads_on(site: Site, page: Page, watch: Watch) -> None:
+    watch.expected = "404"
+    for path in ("/j/ZZZZ", "/r/ZZZZ", "/r/ZZZZ/results", "/j?code=zz zz"):
+        answer = page.goto(site.url + path)
+        assert answer is not None
+        assert answer.status == 404
+        expect(page.locator("#missing")).to_contain_text("There is no room")
+        expect(page.get_by_role("link", name="Start a room of your own")).to_be_visible()
+    room = Room(site)
+    page.get_by_label("Room code").fill(f" {room.code.lower()}")
+    page.get_by_role("button", name="Join").click()
+    page.wait_for_url(f"{site.url}/j/{room.code}")
+
+
+def test_a_name_is_refused_with_the_reason_and_another_suggested(
+    site: Site, page: Page, watch: Watch
+) -> None:
+    watch.expected = "422"
+    room = Room(site)
+    page.goto(f"{site.url}/j/{room.code}")
+    page.get_by_label("You are").fill("x" * 30)
+    page.get_by_role("button", name="Join").click()
+    expect(page.get_by_role("alert")).to_contain_text("at most 20 letters")
+    for left in ("2 left", "1 left", "No more"):
+        page.locator("#roll").click()
+        expect(page.locator("#roll")).to_contain_text(left)
+    expect(page.locator("#roll")).to_be_disabled()
+    expect(page.get_by_label("You are")).to_have_value(re.compile(r"^\w+ \w+$"))
+
+
+def test_who_is_taken_out_is_told(site: Site, page: Page, watch: Watch) -> None:
+    watch.expected = "403"
+    room = Room(site)
+    join(page, room, "Ann")
+    player = page.evaluate("(code) => JSON.parse(localStorage[`seat:${code}`]).player", room.code)
+    room.host(op="ban", player=player)
+    page.reload()
+    expect(page.locator("#refusal")).to_have_text("The host has taken you out of this room.")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_of_the_game_fits_and_has_no_barrier(
+    site: Site, browser: Browser, axe: str, scheme: Any
+) -> None:
+    context: BrowserContext = browser.new_context(color_scheme=scheme, reduced_motion="reduce")
+    page = context.new_page()
+    room = Room(site, round_ms=60_000, title="A room with a rather long title for a phone")
+
+    def look(where: str) -> None:
+        for width in (320, 390, 768, 1280, 1920):
+            page.set_viewport_size({"width": width, "height": 700})
+            wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+            assert wide <= 0, (where, width)
+        page.evaluate(axe)
+        found = page.evaluate("axe.run()")
+        assert [(each["id"], where) for each in found["violations"]] == []
+
+    for path in ("/play", "/j", f"/j/{room.code}", f"/r/{room.code}/results"):
+        page.goto(site.url + path)
+        look(path)
+    join(page, room, "W" * 20)
+    look("lobby")
+    room.host(op="open", for_ms=60_000)
+    stage(page, "play")
+    hit(page)
+    page.set_viewport_size({"width": 320, "height": 568})
+    sizes = page.locator(".tile-nine").evaluate_all(
+        "tiles => tiles.map((each) => each.getBoundingClientRect()).map((r) => [r.width, r.height, r.bottom])"
+    )
+    assert all(width >= 44 and height >= 44 and bottom <= 568 for width, height, bottom in sizes)
+    look("round")
+    room.host(op="close")
+    stage(page, "over")
+    look("podium")
+    page.goto(f"{site.url}/r/{room.code}/results")
+    look("results")
+    context.close()
