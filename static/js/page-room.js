@@ -96,13 +96,13 @@ async function begin() {
     const own = snapshot.around?.find((row) => row.player === player);
     if (own) round.believe(own);
     near.draw({ ...snapshot, rows: snapshot.around ?? [], around: [] });
-    element("near").hidden = !own || now.state === "soon";
-    if (own) element("place").textContent = say.place(words.number(own.rank), words.number(snapshot.total));
+        if (own) element("place").textContent = say.place(words.number(own.rank), words.number(snapshot.total));
     if (snapshot.rows) lobby(snapshot);
 
     const before = stage;
     const some = snapshot.rows?.some((row) => row.score !== 0 || /** @type {any} */ (row.meta)?.round === now.number);
     turn(now.state === "soon" ? "count" : now.state === "open" ? "play" : some ? "over" : "lobby");
+    element("near").hidden = !own || (stage !== "play" && stage !== "over");
     if (stage === "play" && solo && !rivals) {
       const mine = round;
       rivals = new Rivals(game, now.number, () => mine.at, (events) => void link.publish(channel, events).catch(() => {}));
