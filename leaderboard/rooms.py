@@ -228,7 +228,7 @@ async def join(request: Request, room: Room, name: str | None) -> Joined:
     if here is None or player is None:
         player = player or secrets.token_urlsafe(9).replace("_", "-")
         if sum(not each.banned for each in people) >= room.game.max_players:
-            raise RoomFull(f"This room is full: {room.game.max_players} players are here.")
+            raise RoomFull(f"This room is full: no more than {room.game.max_players} may play.")
         called = _named(request, room, name, _names(people))
         await _apply(request, room.code, [Enter(player, called)])
     else:

@@ -186,7 +186,7 @@ async def test_a_full_room_takes_nobody_but_those_who_come_back(
     ann = (await join(web, made["code"])).json()
     full = await join(web, made["code"])
     assert refusal(full) == (409, "RoomFull")
-    assert full.json()["message"] == "This room is full: 1 players are here."
+    assert full.json()["message"] == "This room is full: no more than 1 may play."
     assert (await join(web, made["code"], token=ann["token"])).status_code == 201
 
 

@@ -13,6 +13,8 @@ PAGES = (
     "/",
     "/l",
     "/docs",
+    "/play",
+    "/j",
     "/console",
     "/check",
     "/lab",
