@@ -194,6 +194,7 @@ function over(snapshot, again, standing) {
       ...podium.map((row, index) => {
         const place = document.createElement("li");
         place.dataset.place = String(index + 1);
+        place.dataset.rank = String(row.rank);
         const medal = document.createElement("span");
         medal.className = "medal";
         medal.textContent = words.number(row.rank);
