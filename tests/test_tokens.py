@@ -30,6 +30,8 @@ SECRET = "a secret of the tests, 32 bytes or more"
 ROOM = "/game/KX7M"
 OTHER = "/game/ZZZZ"
 CHAT = "/default/chat"
+NO_REFEREE = {"leaderboard": {}, "game": {"mode": "sum"}, "default": {"kind": "relay"}}
+"""The default namespaces, but players of `game` say themselves what they score."""
 NOT_ALLOWED = "a player may touch no other row than its own"
 DENIED = "You are not authorized to make this call."
 
@@ -333,7 +335,7 @@ def test_neither_an_authenticator_nor_a_grant_shows_a_token_or_its_secret() -> N
 @pytest.fixture
 async def signed(start: Start) -> Server:
     """A server with the secret, whose wheel turns fast."""
-    return await start(secret=SECRET, limits={"first_frame": 2.0})
+    return await start(secret=SECRET, limits={"first_frame": 2.0}, namespaces=NO_REFEREE)
 
 
 Publish = Callable[..., Any]
@@ -469,10 +471,10 @@ async def test_a_row_is_kept_through_a_reload_and_on_another_device(signed: Serv
 
 
 async def test_a_token_survives_a_restart_with_the_same_secret(start: Start) -> None:
-    first = await start(secret=SECRET)
+    first = await start(secret=SECRET, namespaces=NO_REFEREE)
     text = first.app.state.auth.issue("player", ROOM, "ann", 60)[0]
     await first.stop()
-    second = await start(secret=SECRET)
+    second = await start(secret=SECRET, namespaces=NO_REFEREE)
     client = await second.client(None, token=text)
     answer = await client.publish(ROOM, {"player": "ann", "score": 1})
     assert answer["type"] == "publish_success"
