@@ -22,7 +22,7 @@ const main = element("main");
 const { code = "", channel = "" } = main.dataset;
 const announcer = new Announcer(element("status"));
 const tiles = /** @type {HTMLButtonElement[]} */ ([...element("tiles").children]);
-// No crypto.randomUUID: a page that came by plain http over a LAN has none.
+// A page that came by plain http over a LAN has no randomUUID.
 const by = [...crypto.getRandomValues(new Uint32Array(2))].map((each) => each.toString(36)).join("");
 
 /** @type {Round | null} */
