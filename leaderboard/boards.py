@@ -203,12 +203,15 @@ async def control_board(request: Request, channel: str) -> Response:
 
     The body is the event, as it would be published on the channel; the answer is that of `POST /event`.
     """
+    path = channels.parse(channel)
+    if operations_of(request).broker.rules(path).kind != "board":
+        raise ResourceNotFound(f"{path} is a relay channel: it has no ranking to control")
     body = await body_of(request, MAX_EVENT_BYTES)
     try:
         event = body.decode()
     except UnicodeDecodeError:
         raise BadRequest("The body is not UTF-8") from None
-    return await publish_to(request, channel, [event])
+    return await publish_to(request, path, [event])
 
 
 async def list_players(

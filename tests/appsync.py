@@ -169,6 +169,13 @@ class Client:
             if members.items() <= snapshot.items():
                 return cast(Snapshot, snapshot)
 
+    async def until(self, id_: str, holds: Callable[[Snapshot], bool]) -> Snapshot:
+        """The next snapshot of a subscription of which it holds."""
+        while True:
+            snapshot = await self.snapshot(id_)
+            if holds(snapshot):
+                return snapshot
+
     async def look(self, channel: str, **view: Any) -> Snapshot:
         """The board as a new subscriber sees it."""
         id_ = await self.subscribe(channel, **({"view": view} if view else {}))
