@@ -158,6 +158,15 @@ def test_who_is_hidden_by_mistake_stands_where_it_stood_also_on_a_frozen_board()
     assert seen(board, live=True) == ["bob", "ann", "cid"]
 
 
+def test_a_row_that_goes_back_is_hidden_as_its_player_is_by_then() -> None:
+    board = board_of("ann", "bob")
+    board.apply([Freeze(), Hide("ann"), Remove("ann"), Show("ann"), Undo()], NOW)
+    assert seen(board) == ["ann", "bob"]
+    board.apply([Remove("ann"), Hide("ann"), Undo()], NOW)
+    assert seen(board) == ["bob"]
+    board._check()
+
+
 def test_who_was_hidden_when_it_froze_is_not_on_the_copy() -> None:
     board = board_of("ann", "bob")
     board.apply([Hide("bob"), Freeze(), Show("bob")], NOW)
