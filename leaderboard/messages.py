@@ -49,6 +49,8 @@ MAX_EVENT_BYTES = 240 * 1024
 """AppSync says 240 KB; read as KiB of UTF-8, which takes all that either reading takes."""
 MAX_META_BYTES = 1024
 MAX_PROPS_BYTES = 4096
+MAX_PROPS_LEVELS = 32
+"""Everybody who watches has to parse the props, and how deep a reader of JSON can go is its own affair."""
 MAX_N = 2**53 - 1
 MAX_REASON = 200
 
@@ -287,7 +289,16 @@ def _decode_staging(text: str) -> Staging:
         raise InvalidEvent(_reason(error)) from None
     if isinstance(event, Props):
         _canonical(event.props, "props", MAX_PROPS_BYTES)
+        if _is_deeper(event.props, MAX_PROPS_LEVELS):
+            raise InvalidEvent(f"props is nested too deeply: more than {MAX_PROPS_LEVELS} levels")
     return event
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return not levels or any(_is_deeper(each, levels - 1) for each in inner)
 
 
 def _name(text: str) -> str:

@@ -308,6 +308,22 @@ async def test_properties_are_told_to_all_but_what_is_not_public(
     assert (await client.look(board))["round"]["props"] == {}
 
 
+def nested(levels: int) -> str:
+    """Props of so many levels: the object itself is the first."""
+    deep = "[" * (levels - 2) + "{}" + "]" * (levels - 2)
+    return f'{{"op":"props","props":{{"public":{deep}}}}}'
+
+
+@by_either_way
+async def test_props_may_have_32_levels_and_no_depth_is_a_fault(
+    shared: Server, board: str, way: str
+) -> None:
+    host = Deciding(shared, board, way)
+    assert await host.refused(nested(32)) == []
+    depths = [33, 100, 500, *range(880, 1000, 4), 1900]
+    assert await host.refused(*map(nested, depths)) == ["InvalidEvent"] * len(depths)
+
+
 async def test_props_may_have_4_kb(shared: Server, board: str) -> None:
     largest = {"public": "é" * ((4096 - len('{"public":""}')) // 2)}
     host = Deciding(shared, board)
