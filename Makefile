@@ -24,8 +24,8 @@ run: $(VENV)/.run ## start the server; ARGS="…" passes flags
 
 test: $(VENV)/.test ## run all tests; what the machine lacks is installed where possible, else skipped
 	@.ci/test-tools
-	$(BIN)/pytest
-	$(BIN)/pytest tests/browser
+	$(BIN)/pytest --numprocesses auto --dist loadfile
+	$(BIN)/pytest --numprocesses auto --dist loadfile tests/browser
 
 lint: $(VENV)/.dev ## check style and types
 	$(BIN)/ruff check
