@@ -159,9 +159,11 @@ class Broker:
 
     def render(self, reading: Reading) -> str:
         """The JSON text of a snapshot of what was read, through the first of its views."""
-        watching = self.watching(reading.channel)
-        moment = _moment(reading.now, reading.round, reading.playing, watching)
-        return messages.snapshot(next(_bodies(reading))[1].text, messages.live(moment))
+        view, body = next(_bodies(reading))
+        # A past round is over: what the present one waits for is none of its members.
+        round = reading.round if view.round in (None, reading.round.number) else Round()
+        moment = _moment(reading.now, round, reading.playing, self.watching(reading.channel))
+        return messages.snapshot(body.text, messages.live(moment))
 
     async def people(self, channel: str, prefix: str, limit: int) -> list[Person]:
         """Players of a board whose name or id begins so, as a host sees them."""
