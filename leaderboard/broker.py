@@ -46,6 +46,9 @@ VIEWS = 64
 """Views in one reading: about a millisecond where each is a reader's own."""
 PRESENCE_PACE = 1.0
 """A change in who watches, alone, is shown once a second."""
+GRACE = 0.002
+"""Seconds by which an alarm comes late: the loop's clock is as old as its turn, and one who is woken before the time
+looks in vain and then waits for the next beat."""
 PAGE = 500
 """Boards found at a time for a new wildcard subscriber."""
 
@@ -369,7 +372,7 @@ class Broker:
             room.clock = reading.now - self._loop.time()
             room.floor = (reading.epoch, reading.version)
             room.round, room.playing = reading.round, reading.playing
-            self._set_alarm(room.channel, reading.due - room.clock)
+            self._set_alarm(room.channel, reading.due - room.clock + GRACE)
             bodies = dict(_bodies(reading))
             if room.revision == revision:
                 room.bodies.update(
