@@ -569,7 +569,8 @@ async def on_a_terminal(*arguments: str, **variables: str) -> AsyncIterator[Term
         ioctl(slave, termios.TIOCSCTTY, 0)
 
     env = environment(**variables)
-    del env["COLUMNS"]
+    for name in ("COLUMNS", "LINES"):  # the terminal itself tells
+        env.pop(name, None)
     process = await asyncio.create_subprocess_exec(
         *COMMAND, *arguments,
         stdin=slave, stdout=slave, stderr=slave, env=env, preexec_fn=own_the_terminal,
