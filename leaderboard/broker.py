@@ -46,6 +46,8 @@ VIEWS = 64
 """Views in one reading: about a millisecond where each is a reader's own."""
 PRESENCE_PACE = 1.0
 """A change in who watches, alone, is shown once a second."""
+PLAYING_PACE = 5.0
+"""Who stops playing changes nothing else: while some play, a board that is watched is looked at so often."""
 GRACE = 0.002
 """Seconds by which an alarm comes late: the loop's clock is as old as its turn, and one who is woken before the time
 looks in vain and then waits for the next beat."""
@@ -372,7 +374,10 @@ class Broker:
             room.clock = reading.now - self._loop.time()
             room.floor = (reading.epoch, reading.version)
             room.round, room.playing = reading.round, reading.playing
-            self._set_alarm(room.channel, reading.due - room.clock + GRACE)
+            due = reading.due
+            if reading.playing and room.groups:
+                due = min(due, reading.now + PLAYING_PACE)
+            self._set_alarm(room.channel, due - room.clock + GRACE)
             bodies = dict(_bodies(reading))
             if room.revision == revision:
                 room.bodies.update(
@@ -398,10 +403,10 @@ class Broker:
         try:
             # Where more boards are due, frames are held, so that a connection gets all of them in one write.
             held = self._hold() if self._reads or len(self._passes) > 1 else None
-            live, watching = self._live(room), room.watching
-            for group in groups:
+            live = self._live(room)
+            stamps = [_stamp(room, bodies[group.view]) for group in groups]
+            for group, stamp in zip(groups, stamps, strict=True):
                 body = bodies[group.view]
-                stamp = (room.channel, body.epoch, body.version, body.state, watching)
                 end = messages.shared(body.text, live)
                 mine = group.begin(body.epoch, stamp)
                 if mine is not None:
@@ -473,7 +478,7 @@ class Broker:
 
         def show(bodies: Mapping[View, Body]) -> None:
             body = bodies[view]
-            stamp = (channel, body.epoch, body.version, body.state, room.watching)
+            stamp = _stamp(room, body)
             shared = messages.shared(body.text, self._live(room))
             sent = subscription.deliver(channel, body.epoch, stamp, shared)
             self._count_sent(channel, int(sent > 0), sent)
@@ -578,6 +583,11 @@ def _bodies(reading: Reading) -> Iterator[tuple[View, Body]]:
         text = messages.body(reading.channel, reading.epoch, round, window)
         shown = (reading.round, reading.frozen, reading.veiled, bytes(props))
         yield view, Body(reading.epoch, window.version, shown, text)
+
+
+def _stamp(room: Room, body: Body) -> object:
+    """What tells a snapshot from others; the time alone is nothing new."""
+    return room.channel, body.epoch, body.version, body.state, room.watching, room.playing
 
 
 def _moment(now: float, round: Round, playing: int, watching: int) -> messages.Live:
