@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.appsync import Snapshot, error_types, players
-from tests.conftest import ADMIN, HOST, SCOREKEEPER, VIEWER, Server
+from tests.conftest import ADMIN, HOST, SCOREKEEPER, VIEWER, Server, Start
 from tests.hosting import WAYS, Deciding, Event, by_either_way, op, refusals, score
 from tests.witness import nobody_else_notices
 
@@ -120,6 +120,21 @@ async def test_a_control_among_scores_fails_alone(shared: Server, board: str) ->
     assert answer["type"] == "publish_success"
     assert [(each["index"], each["errorType"]) for each in answer["failed"]] == [(1, "NotAllowed")]
     assert [each["index"] for each in answer["successful"]] == [0, 2]
+
+
+@by_either_way
+@pytest.mark.asyncio(loop_scope="function")  # it has a server of its own
+async def test_a_host_of_some_boards_is_none_of_the_others(start: Start, way: str) -> None:
+    part = {"key": "da2-host-of-a-part", "role": "host", "channels": ["/leaderboard/part/*"]}
+    server = await start(api_keys=[part])
+    for board, expected in [
+        ("/leaderboard/part/x", []),
+        ("/leaderboard/other", ["UnauthorizedException"]),
+        ("/game/KX7M", ["UnauthorizedException"]),
+    ]:
+        assert await Deciding(server, board, way, "da2-host-of-a-part").refused(op("close")) == (
+            expected
+        )
 
 
 async def test_controls_of_one_publish_are_one_step(shared: Server, board: str) -> None:
