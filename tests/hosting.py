@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.appsync import Frame, Snapshot, error_types
-from tests.conftest import HOST, Server
+from tests.conftest import HOST, SCOREKEEPER, Server
 
 Event = dict[str, Any]
 
@@ -41,18 +41,26 @@ def refusals(answer: Frame) -> list[str]:
 class Deciding:
     """A host, or who would be one, at work on one board."""
 
-    def __init__(self, server: Server, board: str, way: str = "websocket", key: str = HOST) -> None:
+    def __init__(
+        self,
+        server: Server,
+        board: str,
+        way: str = "websocket",
+        key: str | None = HOST,
+        token: str | None = None,
+    ) -> None:
         self._server = server
         self._board = board
         self._way = way
         self._key = key
+        self._token = token
 
     async def answers(self, *events: Event | str) -> list[Frame]:
         """What each event was answered, one publish after the other."""
         if self._way == "websocket":
-            client = await self._server.client(self._key)
+            client = await self._server.client(self._key, token=self._token)
             return [await client.publish(self._board, event) for event in events]
-        http = await self._server.http(self._key)
+        http = await self._server.http(self._key, self._token)
         answers = []
         for event in events:
             what = {"content": event} if isinstance(event, str) else {"json": event}
@@ -67,3 +75,13 @@ class Deciding:
     async def done(self, *events: Event) -> None:
         """All of them are done."""
         assert await self.refused(*events) == []
+
+
+async def playing(server: Server, board: str) -> None:
+    """Two players on the board."""
+    keeper = await server.client(SCOREKEEPER)
+    assert refusals(await keeper.publish(board, score("ann", 2), score("bob", 1))) == []
+
+
+async def look(server: Server, board: str, **view: Any) -> Snapshot:
+    return await (await server.client(HOST)).look(board, **view)
