@@ -52,6 +52,9 @@ ADDRESSES = [
     "/ui/boards",
     f"/l{BOARD}",
     f"/l{BOARD}?top=100&around=ann",
+    f"/l{BOARD}.svg",
+    f"/embed{BOARD}",
+    f"/overlay{BOARD}",
 ]
 JSON = [path for path in ADDRESSES if path.startswith("/api/boards/") and "." not in path]
 
