@@ -104,6 +104,11 @@ async def test_no_tag_tells_that_anything_happens(frozen: Frozen) -> None:
     for path, tag in tags.items():
         answer = await frozen.read(path, **{"if-none-match": tag})
         assert (answer.status_code, answer.headers["etag"]) == (304, tag)
+    for event in (op("props", props={"public": 1}), op("close"), op("hide", player="bob")):
+        tag = (await frozen.read(JSON[0])).headers["etag"]
+        await frozen.host.done(event)
+        answer = await frozen.read(JSON[0], **{"if-none-match": tag})
+        assert answer.status_code == 200, "but of what is shown it does tell"
 
 
 @pytest.mark.parametrize(
