@@ -290,6 +290,8 @@ class Board:
     def _clear(self, event: Clear, _: float, capacity: float) -> bool:
         if self._curtain is not None:
             raise Frozen("the board is frozen: reveal or unfreeze it first")
+        if event.players:
+            self._check_mode()
         before = self._live
         past = before.copy(PAST_ROWS)
         if event.players:
@@ -310,8 +312,7 @@ class Board:
         return True
 
     def _enter(self, event: Enter, _: float, capacity: float) -> bool:
-        if self._mode != "sum":
-            raise InvalidEvent("a board on which scores do not sum up has no players without one")
+        self._check_mode()
         player = event.player
         if player in self._banned:
             raise Banned("this player was taken off the board by its host")
@@ -319,7 +320,7 @@ class Board:
         entry = live.entries.get(player)
         new = entry is None
         if entry is None:
-            if len(live.entries) >= min(capacity - self._kept, self.rules.max_entries):
+            if not self._has_room(1, capacity):
                 raise BoardFull(f"no room for a new player beside the {len(live.entries)} here")
             self._seq += 1
             entry = Entry(self._sign * 0.0, self._seq)
@@ -331,6 +332,11 @@ class Board:
         if event.meta is not None:
             entry.meta = msgspec.json.encode(event.meta, order="sorted").decode()
         return new or before != (entry.name, entry.meta)
+
+    def _check_mode(self) -> None:
+        """Raises where a player at 0 would have a score: it might even be the best."""
+        if self._mode != "sum":
+            raise InvalidEvent("a board on which scores do not sum up has no players without one")
 
     def _freeze(self, _: Freeze, __: float, capacity: float) -> bool:
         if self._curtain is not None:

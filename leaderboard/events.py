@@ -51,7 +51,8 @@ class Close(Struct, frozen=True, tag="close", tag_field="op"):
 class Clear(Struct, frozen=True, tag="clear", tag_field="op"):
     """Begin the next round; the standings of this one are kept.
 
-    The board is empty then, or has the same ``players``, each at 0 and in the order in which it got there.
+    The board is empty then, or, where scores sum up, has the same ``players``, each at 0 and in the order in which it
+    got there.
     """
 
     players: bool = False

@@ -12,22 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from leaderboard import errors
 from leaderboard.board import FREEZABLE, PAST_ROUNDS, PAST_ROWS, UNDOABLE, Applied
-from leaderboard.errors import (
-    Banned,
-    BoardFull,
-    Frozen,
-    LimitExceeded,
-    NotFrozen,
-    NothingToUndo,
-    Refusal,
-    RoundClosed,
-    WrongRound,
-)
 from leaderboard.events import (
     Ban,
     Clear,
     Close,
+    Enter,
     Event,
     Freeze,
     Hide,
@@ -43,15 +34,7 @@ from leaderboard.events import (
 )
 from leaderboard.settings import Namespace
 from tests.naive import Line, Standing
-from tests.naive_screen import Kept, Place, Screen
-
-
-@dataclass
-class Past:
-    number: int
-    version: int
-    places: list[Kept]
-    dropped: int
+from tests.naive_screen import Kept, Past, Place, Screen
 
 
 @dataclass
@@ -118,32 +101,32 @@ class NaiveBoard:
 
     def apply(
         self, events: Sequence[Event], now: float, capacity: float
-    ) -> list[Applied | type[Refusal]]:
+    ) -> list[Applied | type[errors.Refusal]]:
         self.advance(now)
-        outcomes: list[Applied | type[Refusal]] = []
+        outcomes: list[Applied | type[errors.Refusal]] = []
         for event in events:
             try:
                 # A host's decision has no player, and only hosts may see that it was made.
                 outcome = getattr(self, f"on_{type(event).__name__.lower()}")(event, now, capacity)
                 private = Applied("", None, outcome, private=True)
                 outcomes.append(outcome if isinstance(outcome, Applied) else private)
-            except Refusal as refusal:
+            except errors.Refusal as refusal:
                 outcomes.append(type(refusal))
         self.version += any(isinstance(each, Applied) and each.changed for each in outcomes)
         return outcomes
 
     def on_score(self, event: Score, now: float, capacity: float) -> Applied:
         if event.round not in (None, self.number):
-            raise WrongRound("")
+            raise errors.WrongRound("")
         if self.state != "open":
-            raise RoundClosed("")
+            raise errors.RoundClosed("")
         if event.player in self.banned:
-            raise Banned("")
+            raise errors.Banned("")
         old = self.kept.get(event.player)
         line = Line(event.player, event.score, event.name)
         if old is None:
             if len(self.kept) >= self.rules.max_entries or self.size + 1 > capacity:
-                raise BoardFull("")
+                raise errors.BoardFull("")
         else:
             best = max if self.rules.order == "desc" else min
             score = {
@@ -189,16 +172,39 @@ class NaiveBoard:
         self.state, self.staged, self.starts_at, self.ends_at = "closed", True, math.inf, math.inf
         return before != (self.state, self.staged)
 
-    def on_clear(self, _: Clear, __: float, ___: float) -> bool:
+    def on_clear(self, event: Clear, _: float, capacity: float) -> bool:
         if self.screen is not None:
-            raise Frozen("")
+            raise errors.Frozen("")
+        if event.players and self.rules.mode != "sum":
+            raise errors.InvalidEvent("")
         places = self._ranked()
         past = Past(self.number, self.version + 1, places[:PAST_ROWS], len(places[PAST_ROWS:]))
-        self.past = [*self.past, past][-PAST_ROUNDS:]
-        self.kept, self.removals = {}, []
+        kept = [*self.past, past][-PAST_ROUNDS:]
+        if event.players and len(self.kept) + sum(len(p.places) for p in kept) > capacity:
+            raise errors.BoardFull("")
+        self.past, self.removals = kept, []
+        stay = self.kept.items() if event.players else ()
+        self.kept = {
+            player: Kept(kept.since, replace(kept.line, score=0.0)) for player, kept in stay
+        }
         self.number += 1
         self.state = "closed" if self.staged else "open"
         self.starts_at = self.ends_at = math.inf
+        return True
+
+    def on_enter(self, event: Enter, _: float, capacity: float) -> bool:
+        if self.rules.mode != "sum":
+            raise errors.InvalidEvent("")
+        if event.player in self.banned:
+            raise errors.Banned("")
+        old = self.kept.get(event.player)
+        if old is not None:
+            before, old.line = old.line, replace(old.line, name=event.name or old.line.name)
+            return before != old.line
+        if len(self.kept) >= self.rules.max_entries or self.size + 1 > capacity:
+            raise errors.BoardFull("")
+        self._since += 1
+        self.kept[event.player] = Kept(self._since, Line(event.player, 0.0, event.name))
         return True
 
     def on_freeze(self, _: Freeze, __: float, capacity: float) -> bool:
@@ -214,7 +220,7 @@ class NaiveBoard:
 
     def on_reveal(self, event: Reveal, now: float, capacity: float) -> bool:
         if self.screen is None:
-            raise NotFrozen("")
+            raise errors.NotFrozen("")
         if not self.screen.revealing:
             self._make_room(capacity, freed=self.screen.size)
             self.screen = Screen.of(self._ranked(), 0, veiled=self.rules.top)
@@ -227,9 +233,9 @@ class NaiveBoard:
     def _make_room(self, capacity: float, freed: int) -> None:
         total = len(self._ranked())
         if total > FREEZABLE:
-            raise LimitExceeded("")
+            raise errors.LimitExceeded("")
         if self.size - freed + total > capacity:
-            raise BoardFull("")
+            raise errors.BoardFull("")
 
     def _redraw(self, version: int) -> None:
         """What everybody sees changes now, also while it is frozen."""
@@ -274,16 +280,16 @@ class NaiveBoard:
 
     def on_undo(self, _: Undo, __: float, capacity: float) -> bool:
         if not self.removals:
-            raise NothingToUndo("")
+            raise errors.NothingToUndo("")
         last = self.removals[-1]
         if last.player in self.kept:
             self.removals.pop()
-            raise NothingToUndo("")
+            raise errors.NothingToUndo("")
         place = last.place if last.screen is self.screen else None
         if last.kept is not None:
             more = 1 if place is None else 2
             if len(self.kept) >= self.rules.max_entries or self.size + more > capacity:
-                raise BoardFull("")
+                raise errors.BoardFull("")
             self.kept[last.player] = replace(last.kept, active=-math.inf)
         self.removals.pop()
         if last.banned:

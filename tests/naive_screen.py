@@ -1,4 +1,4 @@
-"""What everybody sees of a frozen board, as a list of places of which some are not shown yet."""
+"""What everybody sees of a frozen board, and of past rounds, as lists of places."""
 
 from __future__ import annotations
 
@@ -72,3 +72,13 @@ class Screen:
     def size(self) -> int:
         """Entries that it keeps."""
         return sum(not place.gone for place in self.places)
+
+
+@dataclass
+class Past:
+    """What is kept of a round that is over, and how many places behind that are not."""
+
+    number: int
+    version: int
+    places: list[Kept]
+    dropped: int

@@ -28,6 +28,7 @@ from leaderboard.events import (
     Ban,
     Clear,
     Close,
+    Enter,
     Event,
     Freeze,
     Hide,
@@ -70,12 +71,14 @@ reveals = st.one_of(
 props = st.builds(
     Props, props=st.sampled_from([{}, {"seed": 1}, {"seed": True}, {"public": {"title": "x"}}])
 )
+clears = st.builds(Clear, players=st.booleans())
+entrances = st.builds(Enter, player=players, name=st.sampled_from([None, "Bob"]))
 people = st.one_of(*(st.builds(kind, players) for kind in (Hide, Show, Ban, Unban, Remove)))
 staging = st.one_of(
     openings, st.builds(Close), st.builds(Freeze), reveals, st.builds(Unfreeze), st.builds(Undo)
 )
 events: st.SearchStrategy[Event] = st.one_of(
-    scores, scores, scores, people, staging, st.builds(Clear), props
+    scores, scores, scores, people, staging, clears, entrances, props
 )
 batches = st.lists(events, min_size=1, max_size=5)
 pauses = st.sampled_from([0.0, 0.25, 0.25, 0.5, 1.0, 2.5, 10.0, 50.0, 100.0])
