@@ -87,13 +87,17 @@ class Applied(msgspec.Struct, frozen=True, gc=False):
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
-    """A player as a host sees it: ``row`` is None for one that has no place."""
+    """A player as a host sees it: ``row`` is None for one that has no place.
+
+    One who is ``away`` is not on the board in this round, and known only for being hidden or banned.
+    """
 
     player: str
     name: str | None
     row: Row | None
     hidden: bool = False
     banned: bool = False
+    away: bool = False
 
 
 class _Removal(msgspec.Struct, gc=False):
@@ -555,8 +559,14 @@ class Board:
         for player in sorted(away.keys() - self._live.entries.keys()):
             name = away[player]
             if _begins(prefix, player) or _begins(prefix, name or ""):
-                hidden, banned = player in self._hidden, player in self._banned
-                person = Person(player=player, name=name, row=None, hidden=hidden, banned=banned)
+                person = Person(
+                    player=player,
+                    name=name,
+                    row=None,
+                    hidden=player in self._hidden,
+                    banned=player in self._banned,
+                    away=True,
+                )
                 found.append(person)
         return found[:limit]
 

@@ -119,10 +119,10 @@ async def _judge(ctx: Context, event: Event, moment: Moment) -> dict[str, Any]:
     entry = await ctx.board.entry(player)
     if entry is None:
         person = await ctx.board.person(player)
-        if person is None:
-            raise _Foul("this player has not joined the room")
-        if person.banned:
+        if person is not None and person.banned:
             return score
+        if person is None or person.away:
+            raise _Foul("this player has not joined the room")
     known = known or _Known()
     meta = {} if entry is None or entry.meta is None else msgspec.json.decode(entry.meta)
     progress, before = known.progress, known.total if entry is None else float(entry.score)

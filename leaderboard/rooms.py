@@ -224,10 +224,10 @@ async def join(request: Request, room: Room, name: str | None) -> Joined:
     """A new player of a room, or the one whose token the request has; raises `RoomFull`, `NameRefused` or `Banned`."""
     people = await _people(request, room.code)
     player = _returning(request, room)
-    here = next((each for each in people if each.player == player and not each.banned), None)
+    here = next((each for each in people if each.player == player), None)
     if here is None or player is None:
         player = player or secrets.token_urlsafe(9).replace("_", "-")
-        if sum(not each.banned for each in people) >= room.game.max_players:
+        if len(people) >= room.game.max_players:
             raise RoomFull(f"This room is full: no more than {room.game.max_players} may play.")
         called = _named(request, room, name, _names(people))
         await _apply(request, room.code, [Enter(player, called)])
@@ -293,7 +293,9 @@ def _returning(request: Request, room: Room) -> str | None:
 
 
 async def _people(request: Request, code: str) -> list[Person]:
-    return await operations_of(request).broker.people(_channel(code), "", 2 * MOST_PLAYERS)
+    """Those who are in the room, hidden or not."""
+    people = await operations_of(request).broker.people(_channel(code), "", 2 * MOST_PLAYERS)
+    return [each for each in people if not each.away]
 
 
 async def _apply(request: Request, code: str, events: list[Event]) -> None:

@@ -253,6 +253,7 @@ async def test_people_are_found_whatever_their_host_decided_of_them(world: World
         ("p1", "Name 1", False, True),
     ]
     assert [each.row is None for each in found] == [True, False, True, True]
+    assert [each.away for each in found] == [False, False, True, True]
 
 
 async def test_a_reading_counts_who_plays(world: World) -> None:

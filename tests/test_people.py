@@ -208,8 +208,12 @@ async def test_a_host_sees_what_was_decided_of_each(server: Server, keeper: Clie
         "row": None,
         "hidden": True,
         "banned": False,
+        "away": False,
     }
-    assert (bob["player"], bob["name"], bob["banned"]) == ("p-bob", "Bob", True)
+    assert bob == {**ann, "player": "p-bob", "name": "Bob", "hidden": False} | {
+        "banned": True,
+        "away": True,
+    }
     assert cid["row"] == {
         "rank": 1,
         "position": 1,

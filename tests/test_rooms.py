@@ -190,6 +190,23 @@ async def test_a_full_room_takes_nobody_but_those_who_come_back(
     assert (await join(web, made["code"], token=ann["token"])).status_code == 201
 
 
+async def test_who_was_hidden_and_taken_off_holds_no_place_and_comes_back_by_joining(
+    server: Server, web: httpx.AsyncClient, make: Make
+) -> None:
+    made = await make(max_players=2)
+    ann = (await join(web, made["code"], name="Ann")).json()
+    host = await server.client(HOST)
+    events = [{"op": op, "player": ann["player"]} for op in ("hide", "remove")]
+    await host.publish(made["channel"], *events)
+    assert (await join(web, made["code"], name="Bob")).status_code == 201
+    back = (await join(web, made["code"], token=ann["token"], name="Ann")).json()
+    assert (back["player"], back["name"]) == (ann["player"], "Ann")
+    assert refusal(await join(web, made["code"], name="Cid")) == (409, "RoomFull")
+    await host.publish(made["channel"], {"op": "show", "player": ann["player"]})
+    rows = (await web.get(f"/api/boards{made['channel']}")).json()["rows"]
+    assert [row["name"] for row in rows] == ["Bob", "Ann"]
+
+
 @pytest.mark.parametrize("name", ["", "   ", "\u200b", "x" * 21, "fuck", "x" * 999])
 async def test_a_name_is_refused_with_the_reason(
     web: httpx.AsyncClient, make: Make, name: str

@@ -175,7 +175,7 @@ class HostedBoard(RuleBasedStateMachine):
         found = board.people("", 100)
         assert {each.player for each in found if each.banned} == model.banned
         assert {each.player for each in found if each.hidden} == model.hidden
-        there = {each.player: each for each in found if each.player in model.kept}
+        there = {each.player: each for each in found if not each.away}
         assert list(there) == list(model.kept), "as they came"
         for player, person in there.items():
             assert person.hidden == (player in model.hidden)
