@@ -41,7 +41,9 @@ def add_to(routes: APIRouter) -> None:
     """Add the routes."""
     add_read(routes, "/api/boards", list_boards, tags=["Boards"], responses=ERRORS_DOC)
     path = "/api/boards/{channel:path}"
-    add_read(routes, f"{path}/players", list_players, tags=["Boards"], responses=_PLAYERS_DOC)
+    add_read(
+        routes, "/api/players/{channel:path}", list_players, tags=["Boards"], responses=_PLAYERS_DOC
+    )
     add_read(routes, path, read_board, tags=["Boards"], responses=_BOARD_DOC)
     routes.add_api_route(
         path, control_board, methods=["POST"], tags=["Boards"], openapi_extra=_CONTROL_DOC

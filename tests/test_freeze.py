@@ -184,7 +184,7 @@ async def test_only_a_host_sees_behind_it(frozen: Frozen, key: str | None) -> No
     for path in (f"/api/boards{BOARD}", f"/api/boards{BOARD}.csv", f"/api/boards{BOARD}.jsonl"):
         answer = await frozen.read(f"{path}?live=true", key)
         assert (answer.status_code, error_types(answer.json())) == (401, ["UnauthorizedException"])
-    answer = await frozen.read(f"/api/boards{BOARD}/players", key)
+    answer = await frozen.read(f"/api/players{BOARD}", key)
     assert answer.status_code == 401
     assert SECRET not in answer.text
     client = await frozen.server.client(key or VIEWER)
@@ -212,7 +212,7 @@ async def test_a_host_sees_behind_it_when_it_asks_to(frozen: Frozen, key: str) -
     assert players(answer.json()) == ["bob", SECRET, "ann"]
     for form in ("csv", "jsonl"):
         assert SECRET in (await frozen.read(f"/api/boards{BOARD}.{form}?live=true", key)).text
-    found = (await frozen.read(f"/api/boards{BOARD}/players?prefix={SECRET}", key)).json()
+    found = (await frozen.read(f"/api/players{BOARD}?prefix={SECRET}", key)).json()
     assert [each["row"]["rank"] for each in found["players"]] == [2]
 
 

@@ -13,6 +13,7 @@ from tests.hosting import Deciding, by_either_way, op, refusals, score
 
 BOARD = "/leaderboard/arcade"
 API = f"/api/boards{BOARD}"
+PLAYERS = f"/api/players{BOARD}"
 
 
 @pytest.fixture
@@ -175,7 +176,7 @@ async def test_undo_finds_no_room_on_a_board_that_is_full_again(start: Start) ->
 
 async def find(server: Server, prefix: str = "", key: str = HOST, **query: Any) -> Any:
     http = await server.http(key)
-    answer = await http.get(f"{API}/players", params={"prefix": prefix, **query})
+    answer = await http.get(PLAYERS, params={"prefix": prefix, **query})
     assert answer.headers["cache-control"] == "no-cache"
     return answer.json()["players"] if answer.is_success else answer
 
@@ -228,7 +229,7 @@ async def test_a_host_sees_what_was_decided_of_each(server: Server, keeper: Clie
 async def test_nobody_else_searches(server: Server, keeper: Client, key: str) -> None:
     answer = await find(server, key=key)
     assert (answer.status_code, error_types(answer.json())) == (401, ["UnauthorizedException"])
-    public = await (await server.http()).get(f"{API}/players")
+    public = await (await server.http()).get(PLAYERS)
     assert public.status_code in (401, 404)
     assert not [name for name in NAMES if name in public.text + answer.text]
 
@@ -237,13 +238,20 @@ async def test_nobody_else_searches(server: Server, keeper: Client, key: str) ->
     "query", ["limit=0", "limit=1001", "limit=x", f"prefix={'x' * 129}"], ids=str
 )
 async def test_a_search_that_makes_no_sense_is_refused(server: Server, query: str) -> None:
-    answer = await (await server.http(HOST)).get(f"{API}/players?{query[:140]}")
+    answer = await (await server.http(HOST)).get(f"{PLAYERS}?{query[:140]}")
     assert (answer.status_code, error_types(answer.json())) == (400, ["BadRequestException"])
     assert json.loads(answer.text)["message"].startswith(query.partition("=")[0])
 
 
 async def test_there_are_no_players_where_there_is_no_board(server: Server) -> None:
     http = await server.http(HOST)
-    assert (await http.get("/api/boards/leaderboard/absent/players")).json() == {"players": []}
+    assert (await http.get("/api/players/leaderboard/absent")).json() == {"players": []}
     for path, status in [("/default/chat", 404), ("/nowhere/x", 401), ("/leaderboard/*", 400)]:
-        assert (await http.get(f"/api/boards{path}/players")).status_code == status
+        assert (await http.get(f"/api/players{path}")).status_code == status
+
+
+async def test_a_board_may_be_called_players(server: Server) -> None:
+    keeper = await server.client(SCOREKEEPER)
+    await keeper.publish("/leaderboard/players", json.dumps({"player": "ann", "score": 1}))
+    answer = await (await server.http()).get("/api/boards/leaderboard/players")
+    assert [row["player"] for row in answer.json()["rows"]] == ["ann"]
