@@ -19,6 +19,7 @@ from starlette.requests import ClientDisconnect
 
 from leaderboard import messages
 from leaderboard.auth import Grant
+from leaderboard.engines import answer_of
 from leaderboard.errors import (
     BadRequest,
     Denied,
@@ -27,7 +28,7 @@ from leaderboard.errors import (
     ResourceNotFound,
     Unauthorized,
 )
-from leaderboard.operations import Operations, answer_of
+from leaderboard.operations import Operations
 from leaderboard.settings import Namespace, Settings
 
 log = logging.getLogger(__name__)
@@ -83,6 +84,7 @@ def add_read(routes: APIRouter, path: str, read: Callable[..., Any], **described
 def json_answer(
     content: object, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
+    """A value as JSON."""
     return Response(
         messages.encode(content), status, {**(headers or {}), **NOSNIFF}, "application/json"
     )
@@ -128,6 +130,7 @@ ERRORS_DOC: dict[int | str, dict[str, Any]] = {
 
 
 async def body_of(request: Request, limit: int) -> bytes:
+    """The whole body of a request; raises `BadRequest` beyond ``limit`` bytes."""
     body = bytearray()
     try:
         async for chunk in request.stream():
@@ -143,6 +146,7 @@ async def body_of(request: Request, limit: int) -> bytes:
 async def publish_to(
     request: Request, channel: str, events: Sequence[str], *, results: bool = False
 ) -> Response:
+    """Publish by the right of a request's credential; the answer, or raises what none of it was done for."""
     operations = operations_of(request)
     target = operations.to_publish(channel, request.headers)
     publish = partial(operations.publish, target, events)

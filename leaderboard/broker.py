@@ -21,13 +21,12 @@ import math
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TypeVar
 
 from msgspec import UNSET
 
 from leaderboard import channels, messages
 from leaderboard.board import NO_PROPS, Person
-from leaderboard.engines import Batch, Engine, Outcome, Reading, Running
+from leaderboard.engines import Batch, Engine, Outcome, Reading, Running, answer_of
 from leaderboard.errors import LimitExceeded, Refusal, Unauthorized
 from leaderboard.frames import Spliced
 from leaderboard.hub import Body, Group, Hub, Outlet, Peer, Room, Subscription
@@ -59,7 +58,6 @@ UNDER_WAY = 16 * 1024**2
 
 Pass = Generator[None, None, None]
 Lane = deque[Pass]
-T = TypeVar("T")
 
 
 class Broker:
@@ -142,9 +140,7 @@ class Broker:
 
     async def revoke(self, token_id: str, until: float) -> None:
         """Tell every process that a token is not good any more; raises what the engine refuses with."""
-        answer: asyncio.Future[Refusal | None] = self._loop.create_future()
-        self._engine.revoke(token_id, until, partial(_settle, answer))
-        refusal = await answer
+        refusal = await answer_of(partial(self._engine.revoke, token_id, until))
         if refusal is not None:
             raise refusal
 
@@ -152,11 +148,10 @@ class Broker:
 
     async def read(self, channel: str, view: View) -> Reading:
         """A board through one view, now. An absent one has epoch "" and no rows."""
-        answer: asyncio.Future[Reading] = self._loop.create_future()
         room = self.hub.rooms.get(channel)
         floor = ("", 0) if room is None else room.floor
-        self._engine.read(channel, self.rules(channel), [view], floor, partial(_settle, answer))
-        return await answer
+        read = partial(self._engine.read, channel, self.rules(channel), [view], floor)
+        return await answer_of(read)
 
     async def snapshot(self, channel: str, view: View) -> str:
         """The JSON text of a board's snapshot through a view."""
@@ -172,15 +167,11 @@ class Broker:
 
     async def people(self, channel: str, prefix: str, limit: int) -> list[Person]:
         """Players of a board whose name or id begins so, as a host sees them."""
-        answer: asyncio.Future[list[Person]] = self._loop.create_future()
-        self._engine.people(channel, prefix, limit, partial(_settle, answer))
-        return await answer
+        return await answer_of(partial(self._engine.people, channel, prefix, limit))
 
     async def boards(self, pattern: str, after: str = "", limit: int = 100) -> list[Running]:
         """Running boards that a credential pattern covers, by path, from behind ``after`` on."""
-        answer: asyncio.Future[list[Running]] = self._loop.create_future()
-        self._engine.find(pattern, after, limit, partial(_settle, answer))
-        return await answer
+        return await answer_of(partial(self._engine.find, pattern, after, limit))
 
     def watching(self, channel: str) -> int:
         """Connections that subscribe to exactly this channel."""
@@ -607,8 +598,3 @@ def _until(moment: float, now: float) -> int:
 
 def _behind() -> Refusal:
     return LimitExceeded("Too many events are on their way to subscribers; publish again later")
-
-
-def _settle(answer: asyncio.Future[T], value: T) -> None:
-    if not answer.done():  # whoever asked may have gone
-        answer.set_result(value)

@@ -7,11 +7,10 @@ singly is reported in ``failed``.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from operator import attrgetter
-from typing import Literal, TypeVar
+from typing import Literal
 
 from msgspec import Struct
 
@@ -19,7 +18,7 @@ from leaderboard import channels, handlers, messages
 from leaderboard.auth import Authenticator, Grant, Role, may_apply, may_touch
 from leaderboard.board import Applied
 from leaderboard.broker import Broker
-from leaderboard.engines import Batch, Outcome
+from leaderboard.engines import Batch, Outcome, answer_of
 from leaderboard.errors import Refusal, Unauthorized
 from leaderboard.events import Event, Score
 from leaderboard.handlers import Board, Context, Handled, Handler, Handlers, outgoing
@@ -28,20 +27,7 @@ from leaderboard.metrics import Counter
 from leaderboard.ranking import number
 from leaderboard.settings import Namespace
 
-T = TypeVar("T")
 Credentials = Mapping[str, str] | None
-
-
-async def answer_of(ask: Callable[[Callable[[T], None]], None]) -> T:
-    """What an operation says, for the doors that await."""
-    answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-
-    def done(value: T) -> None:
-        if not answer.done():  # whoever asked may have gone
-            answer.set_result(value)
-
-    ask(done)
-    return await answer
 
 
 class Target(Struct, frozen=True):

@@ -31,7 +31,7 @@ from leaderboard.answers import (
 )
 from leaderboard.auth import Role
 from leaderboard.board import Applied, Person
-from leaderboard.engines import Batch, Outcome, Reading
+from leaderboard.engines import Batch, Outcome, Reading, answer_of
 from leaderboard.errors import (
     BadRequest,
     LimitExceeded,
@@ -44,7 +44,6 @@ from leaderboard.errors import (
 from leaderboard.events import Close, Enter, Event, Props
 from leaderboard.limits import Rates
 from leaderboard.nicknames import blocker, key, nickname
-from leaderboard.operations import answer_of
 from leaderboard.ranking import View
 from leaderboard.suggestions import is_suggested, suggest
 from leaderboard.tokens import LIFETIME

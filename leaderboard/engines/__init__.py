@@ -10,9 +10,11 @@ it; answers for different boards may swap.
 
 from __future__ import annotations
 
+import asyncio
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from msgspec import Raw, Struct
 
@@ -22,6 +24,8 @@ from leaderboard.events import Event
 from leaderboard.ranking import View, Window
 from leaderboard.rounds import Round
 from leaderboard.settings import Limits, Namespace
+
+T = TypeVar("T")
 
 
 class Batch(Struct, frozen=True, gc=False):
@@ -143,6 +147,18 @@ class Engine(ABC):
     @abstractmethod
     def revoke(self, token_id: str, until: float, done: Callable[[Refusal | None], None]) -> None:
         """Tell every process that a token is not good any more; to be remembered ``until`` it would have ended."""
+
+
+async def answer_of(ask: Callable[[Callable[[T], None]], None]) -> T:
+    """What is told to ``done``, for those who may wait for it."""
+    answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+
+    def done(value: T) -> None:
+        if not answer.done():  # whoever asked may have gone
+            answer.set_result(value)
+
+    ask(done)
+    return await answer
 
 
 def open_engine(url: str, limits: Limits) -> Engine:
