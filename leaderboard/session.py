@@ -231,24 +231,22 @@ class Session:
             ask = partial(self._operations.handle, target, message.events)
             self._park(ask, partial(self._handled, message, target))
             return
-        answers = self._answers
-        try:
-            answer = partial(self._answer, message, target)
-            self._operations.publish(target, message.events, answer, results=message.results)
-        except Exception:
-            log.exception("a publish failed")
-            if self._answers == answers:  # it has one answer, also where the fault lies behind it
-                self._answer(message, target, InternalFailure())
+        self._hand_on(message, target, self._operations.publish, message.events)
 
     def _handled(self, message: Publish, target: Target, handled: Handled | Refusal) -> None:
         """A handler has said what is to become of a publish."""
-        answer = partial(self._answer, message, target)
         if isinstance(handled, Refusal):
-            answer(handled)
-            return
+            self._answer(message, target, handled)
+        else:
+            self._hand_on(message, target, self._operations.publish_handled, handled)
+
+    def _hand_on(
+        self, message: Publish, target: Target, publish: Callable[..., None], what: object
+    ) -> None:
         answers = self._answers
         try:
-            self._operations.publish_handled(target, handled, answer, results=message.results)
+            answer = partial(self._answer, message, target)
+            publish(target, what, answer, results=message.results)
         except Exception:
             log.exception("a publish failed")
             if self._answers == answers:  # it has one answer, also where the fault lies behind it
