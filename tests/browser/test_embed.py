@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -513,12 +514,17 @@ def test_the_page_is_seen_through_a_clear_frame(
     board = page.frame_locator("iframe").locator("live-leaderboard")
     expect(names(board)).to_have_count(3)
     box = _box(page.locator("iframe"))
-    corner, inside = pixels(
-        context,
-        page.screenshot(),
-        (box["x"] + 1, box["y"] + 1),
-        (box["x"] + 240, box["y"] + 40),
-    )
+    # A frame that is laid out may not be painted yet: until then its place shows the page.
+    deadline = time.monotonic() + 10
+    while True:
+        corner, inside = pixels(
+            context,
+            page.screenshot(),
+            (box["x"] + 1, box["y"] + 1),
+            (box["x"] + 240, box["y"] + 40),
+        )
+        if inside != corner or time.monotonic() > deadline:
+            break
     assert corner == [200, 100, 50, 255]
     assert inside in ([255, 255, 255, 255], [18, 18, 18, 255])
     if theme != "auto":
