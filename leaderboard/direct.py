@@ -119,6 +119,12 @@ class PatientProtocol(WebSocketsSansIOProtocol):
 class DirectProtocol(PatientProtocol):
     """One connection: uvicorn's protocol until `attach`, a `Door` with a session behind it from then on."""
 
+    __slots__ = ("write",)
+
+    write: Callable[[bytes], None]
+    """Send what is a frame already, header and all. What that means at present (write it, hold it, drop it) is settled
+    when it changes, not asked per frame; in a slot, since the fan-out reads it for thousands in a row."""
+
     _sink: Sink | None = None
     _parsing = False
     """The library's parser is in the middle of something: a frame, or a message in fragments."""
@@ -145,6 +151,7 @@ class DirectProtocol(PatientProtocol):
         self._held = b""
         self._out: list[bytes] = []
         self._corked = False
+        self.write = self.transport.write
         came, self.queue = self.queue, cast(Any, None)
         self._parsing = not self._at_boundary()
         self.transport.set_write_buffer_limits(HIGH_WATER)
@@ -167,25 +174,23 @@ class DirectProtocol(PatientProtocol):
         """Send one text frame."""
         self.write(header(len(frame)) + frame)
 
-    def write(self, framed: bytes) -> None:
-        """Send what is a frame already, header and all."""
-        if self._corked:
-            self._out.append(framed)
-        elif not self.close_sent:
-            self.transport.write(framed)
+    def _cork(self) -> None:
+        """Hold all that is sent until the next `flush`."""
+        self._corked = True
+        self.write = self._out.append
 
     def hold(self, framed: bytes) -> None:
         """Keep a frame for the `flush` that the caller owes, so that several leave in one write."""
-        self._corked = True
+        self._cork()
         self._out.append(framed)
 
     def flush(self) -> None:
         """Write what is held."""
         self._corked = False
+        write = self.write = _drop if self.close_sent else self.transport.write
         if self._out:
             out, self._out = self._out, []
-            if not self.close_sent:
-                self.transport.write(out[0] if len(out) == 1 else b"".join(out))
+            write(out[0] if len(out) == 1 else b"".join(out))
 
     def close(self, code: Close, reason: str = "") -> None:
         """Close after what was sent; a client that does not answer is cut off after `LINGER`."""
@@ -196,6 +201,7 @@ class DirectProtocol(PatientProtocol):
         self.conn.send_close(code, reason)
         self.transport.write(b"".join(self.conn.data_to_send()))
         self.close_sent = True
+        self.write = _drop
         self.stop_keepalive()
         self.cut_off_later()
         self._read_on()
@@ -264,7 +270,8 @@ class DirectProtocol(PatientProtocol):
 
     def _take(self, data: bytes) -> None:
         """Serve what was read; its answers leave together."""
-        corked, self._corked = self._corked, True
+        corked = self._corked
+        self._cork()
         try:
             rest = data if self._parsing else self._plain_frames(data)
             if rest:
@@ -376,6 +383,7 @@ class DirectProtocol(PatientProtocol):
         self.flush()
         self.transport.write(b"".join(self.conn.data_to_send()))
         self.close_sent = True
+        self.write = _drop
         self.transport.close()
         self.cut_off_later()
 
@@ -421,3 +429,7 @@ class DirectProtocol(PatientProtocol):
             del self.scope, self.request, self.response
         elif self.close_timer is None:
             self.transport.close()
+
+
+def _drop(framed: bytes) -> None:
+    """Nothing is sent behind a close."""

@@ -12,6 +12,7 @@ import itertools
 import re
 import uuid
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Annotated, Any, Literal, get_args
 
 import msgspec
@@ -531,8 +532,9 @@ def data_prefix(id: str) -> bytes:  # noqa: A002
     return b'{"type":"data","id":"%s","event":"' % id.encode()
 
 
+@lru_cache(maxsize=1024)
 def snapshot_prefix(id: str) -> bytes:  # noqa: A002
-    """The beginning of every ``data`` frame of a subscription to snapshots."""
+    """The beginning of every ``data`` frame of a subscription to snapshots; one object for all with the same id."""
     return data_prefix(id) + rb"{\"type\":\"snapshot\","
 
 
