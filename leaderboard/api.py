@@ -8,13 +8,14 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import APIRouter, Path, Request, Response
 
-from leaderboard import boards, messages, rooms, tokens
+from leaderboard import asyncapi, boards, messages, rooms, tokens
 from leaderboard.answers import (
     ERRORS_DOC,
     READ_HEADERS,
     ApiRoute,
     ErrorBody,
     add_read,
+    base_url,
     body_of,
     content,
     json_answer,
@@ -62,6 +63,7 @@ def router() -> APIRouter:
         responses=ERRORS_DOC,
     )
     routes.include_router(door)
+    add_read(routes, "/asyncapi.json", described, tags=["Operations"])
     add_read(routes, "/healthz", healthz, tags=["Operations"])
     add_read(routes, "/readyz", readyz, tags=["Operations"])
     add_read(routes, "/metrics", metrics, tags=["Operations"])
@@ -109,6 +111,11 @@ async def revoke(
 
 
 # -- operators ---------------------------------------------------------------------------------------------------------
+
+
+async def described(request: Request) -> Response:
+    """The WebSocket, as an AsyncAPI 3 document."""
+    return json_answer(asyncapi.document(base_url(request)))
 
 
 async def healthz() -> Response:

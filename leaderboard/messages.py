@@ -222,8 +222,11 @@ def check_events(events: Sequence[str]) -> None:
 # -- in: events --------------------------------------------------------------------------------------------------------
 
 
-class _BoardEvent(Struct):
-    """All members that a board's vocabulary knows; which of them must be there depends on ``op``."""
+class BoardEvent(Struct):
+    """A score on a board, or with another ``op`` what else a board knows: then that says which members it must have.
+
+    A score has ``player`` (or ``id``) and ``score``. With ``by`` and ``n`` it counts once, however often it is sent.
+    """
 
     op: str = "score"
     player: str | None = None
@@ -236,7 +239,7 @@ class _BoardEvent(Struct):
     round: Annotated[int, Meta(ge=1, le=MAX_N)] | None = None
 
 
-_board_event = msgspec.json.Decoder(_BoardEvent)
+_board_event = msgspec.json.Decoder(BoardEvent)
 _staging = msgspec.json.Decoder(Staging)
 _STAGING = frozenset(kind.__struct_config__.tag for kind in get_args(Staging))
 _OF_A_PLAYER: dict[str, Callable[[str], Event]] = {

@@ -26,7 +26,7 @@ CORRIDOR = (
     {"presence", "curtain", "suggestions"},
     {"board"},
     {"messages", "auth", "engines", "metrics", "templating", "guide", "packing", "snippets"},
-    {"hub", "link"},
+    {"hub", "link", "asyncapi"},
     {"broker", "subscriptions"},
     {"handlers"},
     {"operations", "client", "latency", "referee"},
