@@ -14,7 +14,7 @@ PINS := .ci/constraints.txt
 PIP = PIP_CONSTRAINT=$(PINS) PIP_BUILD_CONSTRAINT=$(PINS) $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench bench-quick format pins clean
+.PHONY: help run test lint screenshots pictures bench bench-quick format pins clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 13
@@ -31,6 +31,14 @@ lint: $(VENV)/.dev ## check style and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+screenshots: $(VENV)/.test ## pictures of every page to look at, in build/screenshots; ARGS=room takes some
+	@.ci/test-tools
+	$(BIN)/python -m tests.browser.gallery $(ARGS)
+
+pictures: $(VENV)/.test ## the pictures of the README anew
+	@.ci/test-tools
+	$(BIN)/python -m tests.browser.gallery --readme
 
 bench: $(VENV)/.test ## measure the server against others (minutes); python -m benchmarks --help has parts
 	$(BIN)/python -m benchmarks all

@@ -22,6 +22,7 @@ from leaderboard import (
     pages,
     picture,
     play,
+    seats,
     workshop,
 )
 from leaderboard.answers import refused
@@ -86,7 +87,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.joins = Rates(settings.limits.joins_per_second, "joins from one address")
     app.include_router(api.router())
     # A picture of a board is no board: it is asked for before them.
-    for room in (configurator, embeds, oembed, picture, pages, play, workshop):
+    for room in (configurator, embeds, oembed, picture, pages, play, seats, workshop):
         app.include_router(room.router())
 
     async def serve(websocket: WebSocket) -> None:

@@ -87,7 +87,9 @@ async def results(request: Request, code: str) -> HTMLResponse:
     view = View(top=MAX_TOP)
     window = (await broker.read(found.channel, view)).windows[view]
     standings = explain(in_order(window.rows, None), window.total, "desc")
-    return html_page(request, "results.html", here="play", room=found, standings=standings)
+    return html_page(
+        request, "results.html", here="play", room=found, standings=standings, top=MAX_TOP
+    )
 
 
 def gone(request: Request, code: str) -> HTMLResponse:

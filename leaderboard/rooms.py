@@ -165,7 +165,7 @@ async def make_room(request: Request) -> Response:
         if grant.role < Role.HOST or not grant.covers(f"/{GAME}/*"):
             raise Unauthorized("Only a host may make a room here.")
     wanted = _decoded(await body_of(request, MAX_BODY), NewRoom)
-    _slow_down(request)
+    slow_down(request)
     return json_answer(await new_room(request, wanted), 201, READ_HEADERS)
 
 
@@ -210,7 +210,7 @@ async def join_room(request: Request, code: str) -> Response:
     """
     room = await room_of(request, code)
     joining = _decoded(await body_of(request, MAX_BODY), Joining)
-    _slow_down(request)
+    slow_down(request)
     return json_answer(await join(request, room, joining.name), 201, READ_HEADERS)
 
 
@@ -310,7 +310,7 @@ async def _apply(request: Request, code: str, events: list[Event]) -> None:
             raise each
 
 
-def _slow_down(request: Request) -> None:
+def slow_down(request: Request) -> None:
     """A ceiling on what one address may ask for, far above what a classroom behind one address does."""
     rates: Rates = request.app.state.joins
     rates.take("" if request.client is None else request.client.host, time.monotonic())

@@ -31,7 +31,7 @@ def router() -> APIRouter:
 
 async def console(request: Request) -> HTMLResponse:
     """Connect, subscribe, publish, and see what passes over the wire."""
-    return html_page(request, "console.html", **_console(request))
+    return html_page(request, "console.html", here="console", **_console(request))
 
 
 def _console(request: Request) -> dict[str, Any]:

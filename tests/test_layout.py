@@ -37,7 +37,7 @@ CORRIDOR = (
     {"boards", "rooms"},
     {"api", "pages"},
     {"embeds"},
-    {"oembed", "picture", "configurator", "workshop", "play"},
+    {"oembed", "picture", "configurator", "workshop", "play", "seats"},
     {"app"},
     {"serving", "commands"},
     {"control"},

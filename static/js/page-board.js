@@ -16,6 +16,8 @@ const card = element("board");
 const table = /** @type {HTMLTableElement} */ (card.querySelector("table"));
 const pause = element("pause");
 const mine = me !== undefined;
+/** So long what has happened to the board stays to be read. */
+const NEWS_MS = 12_000;
 
 /** The rows that are shown. @type {import("./link.js").Row[]} */
 let rows = [];
@@ -60,8 +62,24 @@ function badge(state) {
   card.classList.toggle("away", state === "offline" || state === "refused");
 }
 
+let life = epoch;
+let news = 0;
+
+/** Scores live in memory: after a restart of the server the board is another one. @param {Snapshot} snapshot */
+function showLife(snapshot) {
+  if (life && snapshot.epoch !== life) {
+    element("news").textContent = words.say.newBoard;
+    element("news").hidden = false;
+    announcer.say(words.say.newBoard);
+    clearTimeout(news);
+    news = setTimeout(() => (element("news").hidden = true), NEWS_MS);
+  }
+  life = snapshot.epoch;
+}
+
 /** Everything but the rows. @param {Snapshot} snapshot */
 function show(snapshot) {
+  showLife(snapshot);
   rows = lines(snapshot);
   const some = snapshot.total > 0; // while a board is revealed, it may show no row yet
   table.hidden = !some;
@@ -124,6 +142,13 @@ function showRound(snapshot) {
 // -- the place of the player that the address names ----------------------------------------------------------------------
 
 let lastRank = 0;
+
+// One's own row sticks right above this, however many lines it has.
+new ResizeObserver(() => {
+  const shown = element("own-place");
+  const place = shown.hidden ? 0 : shown.offsetHeight + 8;
+  card.style.setProperty("--own-place", `${place}px`);
+}).observe(element("own-place"));
 
 /** @param {import("./link.js").Round} round */
 function showPlace(round) {

@@ -2,11 +2,14 @@
 // late, or comes back, is where everybody is.
 
 import { Announcer } from "./announcer.js";
+import { keepAwake } from "./awake.js";
 import { Board } from "./board.js";
+import { Cues } from "./cues.js";
+import { arrive, offer } from "./elsewhere.js";
 import { connect } from "./link.js";
 import { Round } from "./play.js";
 import { Rivals, entering } from "./rivals.js";
-import { Refused, join, seatIn } from "./seat.js";
+import { Refused, ask, join, leaveSeat, seatIn } from "./seat.js";
 import { play } from "./strings-play.js";
 import { Words } from "./strings.js";
 
@@ -21,6 +24,7 @@ const say = play();
 const main = element("main");
 const { code = "", channel = "" } = main.dataset;
 const announcer = new Announcer(element("status"));
+const cues = new Cues(element("sound"), element("buzz"));
 const tiles = /** @type {HTMLButtonElement[]} */ ([...element("tiles").children]);
 // A page that came by plain http over a LAN has no randomUUID.
 const by = [...crypto.getRandomValues(new Uint32Array(2))].map((each) => each.toString(36)).join("");
@@ -34,12 +38,14 @@ let newest = null;
 let stage = "wait";
 let n = 0;
 
-const seat = seatIn(code);
-if (!seat.token) location.replace(`/j/${code}`);
+arrive(code);
+offer(code, /** @type {HTMLDetailsElement} */ (element("elsewhere")));
+if (!seatIn(code).token) location.replace(`/j/${code}`);
 else begin().catch(refuse);
 
 async function begin() {
   const { player, token } = await join(code);
+  let seated = false;
   const { name = "", host = "", solo = false } = seatIn(code);
   const link = connect({ url: location.href, token: host || token });
   const near = new Board(/** @type {HTMLTableElement} */ (element("near").querySelector("table")), {
@@ -55,6 +61,7 @@ async function begin() {
     const texts = { ...words.say, offline: words.say.offline(time), closed: words.say.offline(time) };
     shown.dataset.state = link.state;
     shown.textContent = texts[link.state];
+    if (link.state === "refused") void unseat();
   };
   badge();
   document.body.addEventListener("lb:state", badge);
@@ -77,8 +84,7 @@ async function begin() {
     const game = /** @type {import("./play.js").Game | undefined} */ (/** @type {unknown} */ (now.props));
     if (!snapshot.epoch || !game?.round_ms) {
       turn("wait");
-      element("refusal").textContent = say.closed;
-      element("hint").replaceChildren(anchor("/play", say.again));
+      leave(say.closed, anchor("/play", say.another));
       return;
     }
     if (round?.number !== now.number || first) {
@@ -96,7 +102,11 @@ async function begin() {
     const own = snapshot.around?.find((row) => row.player === player);
     if (own) round.believe(own);
     near.draw({ ...snapshot, rows: snapshot.around ?? [], around: [] });
-        if (own) element("place").textContent = say.place(words.number(own.rank), words.number(snapshot.total));
+    if (own) element("place").textContent = say.place(words.number(own.rank), words.number(snapshot.total));
+    // While a board is frozen or revealed, a row that is not there says nothing.
+    if (seated && !own && !now.frozen) text("refusal", say.offBoard);
+    if (own && element("refusal").textContent === say.offBoard) text("refusal", "");
+    seated ||= own !== undefined;
     if (snapshot.rows) lobby(snapshot);
 
     const before = stage;
@@ -122,6 +132,7 @@ async function begin() {
     if (points === null || points === undefined) return;
     const button = tiles[tile];
     button.dataset.told = points > 0 ? "hit" : "miss";
+    cues.give(points > 0 ? "hit" : "miss", round?.hand.combo);
     setTimeout(() => delete button.dataset.told, 180);
     paint();
   };
@@ -153,7 +164,12 @@ function turn(next) {
   for (const part of main.querySelectorAll("[data-of]")) {
     /** @type {HTMLElement} */ (part).hidden = /** @type {HTMLElement} */ (part).dataset.of !== next;
   }
-  if (next === "play") announcer.say(say.go);
+  keepAwake(next === "lobby" || next === "count" || next === "play");
+  element("elsewhere").hidden = next !== "lobby" && next !== "over";
+  if (next === "play") {
+    announcer.say(say.go);
+    cues.give("go");
+  }
   if (next === "count" || next === "play") requestAnimationFrame(frame);
 }
 
@@ -166,6 +182,7 @@ function frame() {
 function paint() {
   if (!round) return;
   const seconds = Math.max(1, Math.ceil(-round.at / 1000));
+  if (stage === "count" && element("count").textContent !== words.number(seconds)) cues.give("tick");
   text("count", words.number(seconds));
   text("score", words.number(round.score));
   text("clock", words.clock(round.left));
@@ -211,7 +228,29 @@ function over(snapshot, again, standing) {
   const sentence = standing ? words.sentence(standing) : "";
   text("own-place", sentence);
   element("own-place").hidden = !sentence;
-  if (!again) announcer.say(`${words.say.roundOver}. ${sentence}`);
+  if (again) return;
+  announcer.say(`${words.say.roundOver}. ${sentence}`);
+  cues.give("over");
+}
+
+/** The server takes this seat no more: it has begun anew, and the room with it, or the seat's day is over. */
+async function unseat() {
+  const gone = await ask(`/${code}`).then(
+    () => false,
+    (error) => error instanceof Refused && error.status === 404,
+  );
+  if (gone) leave(say.closed, anchor("/play", say.another));
+  else leave(say.seatEnded, anchor(`/j/${code}`, say.joinAgain));
+}
+
+/** Nothing more can be played here. @param {string} why @param {HTMLElement} onward */
+function leave(why, onward) {
+  leaveSeat(code);
+  rivals?.stop();
+  turn("wait");
+  for (const part of ["near", "start"]) element(part).hidden = true;
+  text("refusal", why);
+  element("hint").replaceChildren(onward);
 }
 
 /** @param {unknown} error */

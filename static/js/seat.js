@@ -28,6 +28,15 @@ export function keepSeat(code, seat) {
   }
 }
 
+/** A seat that nobody takes any more. @param {string} code */
+export function leaveSeat(code) {
+  try {
+    localStorage.removeItem(`seat:${code}`);
+  } catch {
+    // it was not kept either
+  }
+}
+
 /** An answer of the server that is a refusal; its message is for people. */
 export class Refused extends Error {
   /** @param {number} status @param {string} message */

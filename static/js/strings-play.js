@@ -21,8 +21,13 @@ const ENGLISH = {
   /** @param {string} rank @param {string} total */
   place: (rank, total) => `${rank} / ${total}`,
   go: "Go!",
-  closed: "This room has ended.",
+  closed: "This room has ended: boards live in the server’s memory alone, and this one is gone. A new board starts with a new room.",
+  another: "Start another room",
+  seatEnded: "Your seat in this room has ended.",
+  joinAgain: "Join again",
   removed: "The host has taken you out of this room.",
+  offBoard: "The host has taken you off the board.",
+  elsewhere: "Whoever scans this plays as you: same name, same score.",
   /** @param {string} name */
   bot: (name) => `🤖 ${name}`,
 };

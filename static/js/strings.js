@@ -19,6 +19,7 @@ import { TableWords } from "./words.js";
  * @property {string} frozen
  * @property {(places: string) => string} hidden
  * @property {string} tenSeconds
+ * @property {string} newBoard  the board that was shown is gone, and another is in its place
  * @property {string} copied
  * @property {string} notCopied  the text is then selected
  */
@@ -42,6 +43,7 @@ const DICTIONARIES = {
     frozen: "Standings frozen",
     hidden: (places) => `${places} still to be revealed`,
     tenSeconds: "Ten seconds left.",
+    newBoard: "A new board has started.",
     copied: "Copied",
     notCopied: "Selected: copy it",
   },

@@ -24,6 +24,18 @@ from tests.needs import needs
 
 ADMIN = "da2-admin-key-of-the-tests"
 VIEWER = "pk_viewer"
+PHONE = "phone.test"
+"""A name of this machine that browsers do not trust as they do localhost: pages come by plain http as over a LAN."""
+CHROMIUM = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    f"--host-resolver-rules=MAP {PHONE} 127.0.0.1",
+]
 START_SECONDS = 30
 """A server that has not said that it is ready by then will not."""
 
@@ -168,15 +180,7 @@ def browser_type_launch_args() -> dict[str, Any]:
     """The machine's own Chromium, with everything off by which it would talk to anyone."""
     return {
         "executable_path": str(needs("chromium")),
-        "args": [
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-quic",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-        ],
+        "args": CHROMIUM,
     }
 
 
@@ -216,7 +220,7 @@ def watch(context: BrowserContext) -> Iterator[Watch]:
 
     def on_request(request: Request) -> None:
         watch.requests.append(request.url)
-        if not re.match(r"(http://127\.0\.0\.1:\d+/|data:)", request.url):
+        if not re.match(rf"(http://(127\.0\.0\.1|{re.escape(PHONE)}):\d+/|data:)", request.url):
             watch.faults.append(f"foreign request: {request.url}")
 
     def on_page(page: Page) -> None:

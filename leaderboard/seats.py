@@ -1,0 +1,66 @@
+"""A seat in a room on another device: the QR code that takes it there, drawn for whoever sits in it.
+
+The link in the code has a player's token behind its `#`, which no browser sends to any server: it stands in no log and
+in no referrer. For the same reason nobody asks for the code by an address: the token comes as the `Authorization` of
+a POST.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import ipaddress
+import time
+
+import segno
+from fastapi import APIRouter, Request, Response
+
+from leaderboard import addresses, rooms
+from leaderboard.answers import NOSNIFF, ApiRoute, base_url, operations_of, settings_of
+from leaderboard.auth import Role
+from leaderboard.errors import ResourceNotFound, Unauthorized
+from leaderboard.tokens import LIFETIME
+
+
+def router() -> APIRouter:
+    """The one route. It expects what those of `pages` do."""
+    routes = APIRouter(route_class=ApiRoute, include_in_schema=False)
+    routes.add_api_route("/ui/seat/{code}", seat_code, methods=["POST"])
+    return routes
+
+
+async def seat_code(request: Request, code: str) -> Response:
+    """The QR code of the caller's own seat, as SVG; 404 where no other device could open what it says."""
+    room = await rooms.room_of(request, code)
+    grant = operations_of(request).auth.authenticate(request.headers)
+    if grant.role is not Role.PLAYER or not grant.covers(room.channel):
+        raise Unauthorized("Only who has a seat in this room can take it along.")
+    address = _for_others(request)
+    if not address:
+        raise ResourceNotFound(
+            "No other device can reach this server: started with --host 0.0.0.0, it lets them in."
+        )
+    rooms.slow_down(request)
+    # One of its own, which ends when the present one does: taking a seat along makes it last no longer.
+    left = LIFETIME if grant.ends is None else grant.ends - time.time()
+    token, _ = operations_of(request).auth.issue("player", room.channel, grant.player, max(1, left))
+    picture = io.BytesIO()
+    # Read off a bright screen at arm's length: little is lost, and larger squares count for more than their repair.
+    link = segno.make_qr(f"{address}/r/{room.code}#seat={token}", error="l", boost_error=False)
+    link.save(picture, kind="svg", xmldecl=False, omitsize=True, light="#fff")
+    headers = {"cache-control": "no-store", **NOSNIFF}
+    return Response(picture.getvalue(), headers=headers, media_type="image/svg+xml")
+
+
+def _for_others(request: Request) -> str:
+    """The address by which others reach this server: the one by which the visitor did, unless that is the machine's own
+    name for itself."""
+    settings = settings_of(request)
+    host = request.url.hostname or ""
+    own = host == "localhost"
+    with contextlib.suppress(ValueError):
+        own = ipaddress.ip_address(host).is_loopback
+    if settings.public_url or not own:
+        return base_url(request)
+    _, port = request.scope.get("server") or ("", settings.port)
+    return addresses.for_others(settings, port)

@@ -1,0 +1,439 @@
+"""Pictures of every page, for people to look at, with live data in them; and those of the README.
+
+    python -m tests.browser.gallery                  all, to build/screenshots
+    python -m tests.browser.gallery room             those whose name has "room" in it
+    python -m tests.browser.gallery --readme         docs/*.png anew
+
+A new page is one more line of SCENES: a name, and what leads there from an empty window.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import itertools
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import httpx
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
+
+from tests.browser.conftest import ADMIN, CHROMIUM, Site
+from tests.checkout import ROOT
+from tests.needs import needs
+
+OUT = ROOT / "build" / "screenshots"
+DOCS = ROOT / "docs"
+Scheme = Literal["light", "dark"]
+SCHEMES: tuple[Scheme, ...] = ("light", "dark")
+SIZES = {"phone": (390, 844), "laptop": (1280, 800), "projector": (1920, 1080)}
+DEVICES = ((True, ["phone"]), (False, ["laptop", "projector"]))
+"""Whether it is touched, and its sizes."""
+DEMO = "/leaderboard/summer-cup"
+PLAYERS = ("Hedy Lamarr", "Edsger Dijkstra", "Grace Hopper", "Ken Thompson", "Radia Perlman", "Alan Turing",
+           "Katherine Johnson", "Zoë Nguyễn", "王佳怡", "محمد الخوارزمي", "Fatou Kaya", "👩‍🚀 Sally")  # fmt: skip
+
+
+class Room:
+    """A room of the game in which others are, at the point of its round that a picture wants."""
+
+    def __init__(self, site: Site, **wanted: Any) -> None:
+        self._url = site.url
+        answer = httpx.post(f"{site.url}/api/rooms", json={"title": "Friday final", **wanted})
+        answer.raise_for_status()
+        self.made: dict[str, str] = answer.json()
+        self.code = self.made["code"]
+
+    def host(self, *events: dict[str, Any]) -> None:
+        """What the host decides, one after the other."""
+        for event in events:
+            answer = httpx.post(
+                f"{self._url}/api/boards{self.made['channel']}",
+                json=event,
+                headers={"authorization": self.made["host_token"]},
+            )
+            answer.raise_for_status()
+
+    def crowd(self) -> None:
+        """All of PLAYERS come in."""
+        for number, name in enumerate(PLAYERS):
+            self.host({"op": "enter", "player": f"p{number}", "name": name})
+
+    def score(self, site: Site) -> None:
+        """Each of them has points."""
+        site.publish(
+            self.made["channel"],
+            *(
+                {"player": f"p{number}", "score": 240 - 17 * number}
+                for number in range(len(PLAYERS))
+            ),
+        )
+
+
+@dataclass
+class Stage:
+    """A window, a server with something going on, and what of it a scene has made."""
+
+    site: Site
+    page: Page
+    made: list[Room] = field(default_factory=list)
+
+    def go(self, path: str, live: str = "") -> None:
+        """A page; with `live` once the element of that selector says that its link is."""
+        self.page.goto(self.site.url + path)
+        if live:
+            expect(self.page.locator(live)).to_have_text("Live")
+
+    def room(self, **wanted: Any) -> Room:
+        """A new room with a crowd in it."""
+        room = Room(self.site, **wanted)
+        room.crowd()
+        return room
+
+    def join(self, room: Room, name: str = "Ada Lovelace") -> None:
+        """Come in by the front door."""
+        self.go(f"/j/{room.code}")
+        self.page.get_by_label("You are").fill(name)
+        self.page.get_by_role("button", name="Join").click()
+        self.at("lobby")
+
+    def at(self, stage: str) -> None:
+        """Wait for a part of the game."""
+        expect(self.page.locator("main")).to_have_attribute("data-stage", stage)
+
+    def hit(self, times: int) -> None:
+        """Press what is lit."""
+        for _ in range(times):
+            tile = self.page.wait_for_selector(".tile-nine.lit")
+            tile.dispatch_event("pointerdown")
+            time.sleep(0.2)
+
+    def settle(self) -> None:
+        """Let what moves come to rest."""
+        self.page.wait_for_timeout(400)
+
+
+# -- the scenes --------------------------------------------------------------------------------------------------------
+
+
+def goes(path: str, live: str = "") -> Callable[[Stage], None]:
+    """A scene that is a page and nothing else."""
+    return lambda stage: stage.go(path, live)
+
+
+def follow(stage: Stage) -> None:
+    stage.go(f"/l{DEMO}")
+    stage.page.get_by_role("button", name="Follow").click()
+
+
+def code_form(stage: Stage) -> None:
+    stage.go("/j?code=ZZZZ")
+
+
+def name_form(stage: Stage) -> None:
+    stage.go(f"/j/{stage.room().code}")
+
+
+def lobby(stage: Stage) -> None:
+    stage.join(stage.room())
+
+
+def seat_code(stage: Stage) -> None:
+    stage.join(stage.room())
+    stage.page.get_by_text("Go on with another device").click()
+    expect(stage.page.locator("#seat-code")).to_be_visible()
+    stage.page.locator("#seat-code").scroll_into_view_if_needed()
+
+
+def countdown(stage: Stage) -> None:
+    room = stage.room()
+    stage.join(room)
+    room.host({"op": "open", "in_ms": 60_000, "for_ms": 30_000})
+    stage.at("count")
+
+
+def playing(stage: Stage) -> None:
+    room = stage.room()
+    stage.join(room)
+    room.host({"op": "open", "for_ms": 30_000})
+    stage.at("play")
+    room.score(stage.site)
+    stage.hit(6)
+
+
+def podium(stage: Stage) -> None:
+    room = stage.room()
+    stage.join(room)
+    room.host({"op": "open", "for_ms": 30_000})
+    stage.at("play")
+    room.score(stage.site)
+    stage.hit(4)
+    stage.settle()
+    room.host({"op": "close"})
+    stage.at("over")
+    stage.page.wait_for_timeout(2600)  # third, second, first
+
+
+def results(stage: Stage) -> None:
+    podium(stage)
+    stage.page.get_by_role("link", name="Full table").click()
+    expect(stage.page.locator("tr.own")).to_be_visible()
+
+
+def console(stage: Stage, path: str = "/console") -> None:
+    stage.go(path)
+    page = stage.page
+    expect(page.locator("html[data-started]")).to_be_attached()
+    page.locator("#credential").fill(ADMIN)
+    for channel in ("#channel", "#target"):
+        page.locator(channel).fill("/leaderboard/console")
+    page.locator("#connect-button").click()
+    expect(page.locator("#state")).to_have_text("Live")
+    page.locator("#subscribe button").click()
+    expect(page.locator("#frames .type", has_text="subscribe_success")).to_be_attached()
+    page.locator("#publish button").first.click()
+    expect(page.locator("#frames .type", has_text="publish_success")).to_be_attached()
+    page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
+
+
+def faults(stage: Stage) -> None:
+    console(stage)
+    stage.page.locator("#fault-panel > summary").click()
+    stage.page.locator("#flood").click()
+    expect(stage.page.locator("#fault-note")).to_contain_text("Of the flood")
+
+
+def lab(stage: Stage) -> None:
+    console(stage, "/lab/3")
+
+
+def check(stage: Stage) -> None:
+    stage.go("/check")
+    expect(stage.page.locator("#others .verdict")).not_to_have_text("Waiting")
+    stage.settle()
+
+
+SCENES: dict[str, Callable[[Stage], None]] = {
+    "home": goes("/"),
+    "boards": goes("/l"),
+    "board": goes(f"/l{DEMO}", "#link"),
+    "board-mine": goes(f"/l{DEMO}?around=p31&me=1", "#link"),
+    "board-follow": follow,
+    "board-empty": goes("/l/leaderboard/tomorrow", "#link"),
+    "board-relay": goes("/l/default/chat"),
+    "docs": goes("/docs"),
+    "error": goes("/nothing-here"),
+    "play": goes("/play"),
+    "code": goes("/j"),
+    "code-unknown": code_form,
+    "join": name_form,
+    "room-lobby": lobby,
+    "room-seat": seat_code,
+    "room-count": countdown,
+    "room-play": playing,
+    "room-over": podium,
+    "room-results": results,
+    "embed": goes(f"/embed?channel={DEMO}"),
+    "embed-overlay": goes(f"/embed?channel={DEMO}&preview=overlay&limit=5"),
+    "frame": goes(f"/embed{DEMO}", "live-leaderboard .status"),
+    "overlay": goes(f"/overlay{DEMO}?limit=5", "live-leaderboard .status"),
+    "console-first": goes("/console"),
+    "console": console,
+    "console-faults": faults,
+    "lab": lab,
+    "check": check,
+}
+"""Every page, at each point that looks different."""
+
+
+# -- taking them -------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Crowd:
+    """A board on which something goes on for as long as pictures are taken."""
+
+    site: Site
+    players: int = 40
+    _process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Crowd:
+        self.site.fill(DEMO, self.players)
+        names = (
+            {"player": f"p{n + 1}", "name": name, "score": 1500 - 61 * n}
+            for n, name in enumerate(PLAYERS)
+        )
+        self.site.publish(DEMO, *names)
+        for channel in ("/leaderboard/arcade", "/leaderboard/night-run"):
+            self.site.fill(channel, 7)
+        command = [sys.executable, "-m", "leaderboard", "simulate", "/leaderboard/pinball"]
+        self._process = subprocess.Popen(
+            [*command, "--url", self.site.url, "--key", ADMIN, "--rate", "20", "--seconds", "3600"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        return self
+
+    def climb(self) -> None:
+        """Somebody overtakes somebody, so that a picture has arrows and amounts in it."""
+        board = httpx.get(f"{self.site.url}/api/boards{DEMO}?top=12").json()["rows"]
+        for index in (2, 5, 9):
+            above, row = board[index - 1], board[index]
+            gain = above["score"] - row["score"] + 4
+            self.site.publish(DEMO, {"player": row["player"], "score": row["score"] + gain})
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait()
+
+
+def take(browser: Browser, site: Site, crowd: Crowd, wanted: list[str]) -> int:
+    """The pictures of the scenes whose name has one of the words; how many."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    taken = 0
+    for name, scene in SCENES.items():
+        if wanted and not any(word in name for word in wanted):
+            continue
+        for touch, sizes in DEVICES:
+            context = browser.new_context(
+                viewport=_viewport(sizes[0]), has_touch=touch, is_mobile=touch
+            )
+            stage = Stage(site, context.new_page())
+            scene(stage)
+            for size, scheme in itertools.product(sizes, SCHEMES):
+                stage.page.set_viewport_size(_viewport(size))
+                stage.page.emulate_media(color_scheme=scheme)
+                if name.startswith("board"):
+                    crowd.climb()
+                stage.settle()
+                stage.page.screenshot(path=OUT / f"{name}-{size}-{scheme}.png")
+                taken += 1
+            context.close()
+        print(name, flush=True)
+    return taken
+
+
+def _viewport(size: str) -> ViewportSize:
+    width, height = SIZES[size]
+    return {"width": width, "height": height}
+
+
+# -- the pictures of the README ----------------------------------------------------------------------------------------
+
+
+def shot(
+    browser: Browser, scheme: Scheme, size: tuple[int, int], **options: Any
+) -> tuple[Page, Callable[[], str]]:
+    """A window, and what makes an address of how it looks."""
+    viewport = {"width": size[0], "height": size[1]}
+    context = browser.new_context(
+        viewport=viewport, color_scheme=scheme, reduced_motion="reduce", **options
+    )  # type: ignore[arg-type]
+    page = context.new_page()
+
+    def look() -> str:
+        png = base64.b64encode(page.screenshot()).decode()
+        context.close()
+        return f"data:image/png;base64,{png}"
+
+    return page, look
+
+
+def lay_out(
+    browser: Browser, path: Path, width: int, height: int, pictures: list[tuple[str, int]]
+) -> None:
+    """Pictures side by side, each so wide, with rounded corners."""
+    page = browser.new_page(viewport={"width": width, "height": height})
+    images = "".join(f'<img src="{url}" width="{wide}">' for url, wide in pictures)
+    page.set_content(
+        "<style>body{margin:0;padding:16px;display:flex;gap:16px;justify-content:center;align-items:start;"
+        "background:#e8e9ef}img{border-radius:10px;box-shadow:0 0 0 1px #d5d7e0}</style>" + images
+    )
+    page.evaluate("Promise.all([...document.images].map((each) => each.decode()))")
+    page.screenshot(path=path)
+    page.close()
+    print(path.relative_to(ROOT), f"{path.stat().st_size / 1000:.0f} kB")
+
+
+def readme(browser: Browser, site: Site, crowd: Crowd) -> None:
+    """docs/board.png, docs/play.png, docs/embed.png: what the README shows."""
+    boards = []
+    for scheme in SCHEMES:
+        page, look = shot(browser, scheme, (720, 690))
+        stage = Stage(site, page)
+        stage.go(f"/l{DEMO}", "#link")
+        crowd.climb()
+        stage.page.wait_for_timeout(400)
+        boards.append((look(), 576))
+    lay_out(browser, DOCS / "board.png", 1200, 584, boards)
+
+    games = []
+    for scene, scheme in (
+        (lobby, "light"),
+        (playing, "light"),
+        (playing, "dark"),
+        (podium, "light"),
+    ):
+        page, look = shot(browser, scheme, (390, 760), has_touch=True, is_mobile=True)  # type: ignore[arg-type]
+        scene(Stage(site, page))
+        games.append((look(), 273))
+    lay_out(browser, DOCS / "play.png", 1200, 564, games)
+
+    page, look = shot(browser, "light", (1200, 424))
+    board = f'channel="{DEMO}" label="Summer cup" key="pk_viewer"'
+    page.goto(f"{site.url}/embed{DEMO}")  # an origin that may load the element
+    page.set_content(EMBEDDING.format(url=site.url, board=board))
+    for status in page.locator("live-leaderboard .status").all():
+        expect(status).to_have_text("Live")
+    crowd.climb()
+    page.wait_for_timeout(400)
+    lay_out(browser, DOCS / "embed.png", 1200, 456, [(look(), 1168)])
+
+
+EMBEDDING = """<!doctype html><meta charset="utf-8"><style>
+  body {{ margin: 0; display: grid; grid-template-columns: 1fr 1fr 1fr; font: 16px system-ui; background: #f5f4ef }}
+  section {{ padding: 20px; block-size: 384px; overflow: hidden }}
+  section + section {{ background: #0d0f14; color-scheme: dark }}
+  section + section + section {{ background: linear-gradient(#2c3366, #8a4a58 40%, #d2683c 64%, #191a36 64%) }}
+  p {{ margin: 0 0 12px }}
+  live-leaderboard {{ --lb-row-height: 44px }}
+</style><body>
+<section><p>Tonight’s players, live from the hall:</p>
+  <live-leaderboard {board} limit="6" highlight="p5"></live-leaderboard></section>
+<section><live-leaderboard {board} limit="7" theme="dark"></live-leaderboard></section>
+<section><live-leaderboard {board} limit="5" theme="overlay"></live-leaderboard></section>
+<script type="module" src="{url}/widget.js"></script>
+"""
+
+
+def main() -> None:
+    """What the command line asks for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("words", nargs="*", help="of the names of scenes")
+    parser.add_argument("--readme", action="store_true", help="the pictures of the README instead")
+    asked = parser.parse_args()
+    with (
+        closing(Site(host="0.0.0.0", limits={"joins_per_second": 0})) as site,
+        Crowd(site.start()) as crowd,
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path=str(needs("chromium")), args=CHROMIUM)
+        if asked.readme:
+            readme(browser, site, crowd)
+        else:
+            count = take(browser, site, crowd, asked.words)
+            print(f"{count} pictures in {OUT}")
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
