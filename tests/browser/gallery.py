@@ -308,8 +308,10 @@ def take(browser: Browser, site: Site, crowd: Crowd, wanted: list[str]) -> int:
             stage = Stage(site, context.new_page())
             scene(stage)
             for size, scheme in itertools.product(sizes, SCHEMES):
-                stage.page.set_viewport_size(_viewport(size))
-                stage.page.emulate_media(color_scheme=scheme)
+                # Another size in between: what only changes its colours is not always painted anew as a whole.
+                for width in (SIZES[size][0] - 1, SIZES[size][0]):
+                    stage.page.emulate_media(color_scheme=scheme)
+                    stage.page.set_viewport_size({"width": width, "height": SIZES[size][1]})
                 if name.startswith("board"):
                     crowd.climb()
                 stage.settle()
