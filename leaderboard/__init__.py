@@ -22,14 +22,16 @@ and a host's `control`: `terminal` draws, `simulate` is a `crowd` with a stopwat
 game has `rooms`, which are boards, its rules in `lights`, its `referee`, and the pages of `play`. Boards in pages of
 others are `embeds`, `oembed` and the `picture`; the `configurator` makes the `snippets` for them, `packing` one script
 of many. `workshop` has the pages to learn with, one of them by a `guide`. `app` wires it all and `serving` runs it;
-`addresses` says where, and `asyncapi` describes the socket for tools.
+`addresses` says where, and `asyncapi` describes the socket for tools. As an `emulation` of AWS it has
+`strict` sessions, reads `cloudformation` templates, and runs a command `beside` it.
 
 A module imports only from those before it:
 ``errors settings names retries frames movement lights`` <
 ``addresses channels limits sources events rounds ranking tokens nicknames standing`` <
-``presence curtain suggestions`` < ``board`` < ``messages auth engines metrics guide packing snippets`` <
+``emulation cloudformation beside presence curtain suggestions`` < ``board`` <
+``messages auth engines metrics guide packing snippets`` <
 ``hub link asyncapi`` < ``broker subscriptions`` < ``handlers`` < ``operations client referee`` <
-``session direct simulate`` < ``realtime terminal figures`` < ``answers`` < ``exports`` < ``boards rooms`` <
+``session direct simulate`` < ``realtime strict terminal figures`` < ``answers`` < ``exports`` < ``boards rooms`` <
 ``api pages`` < ``embeds`` < ``oembed picture configurator workshop play`` < ``app`` < ``serving commands`` <
 ``control`` < ``cli``.
 """

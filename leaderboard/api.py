@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import APIRouter, Path, Request, Response
 
-from leaderboard import asyncapi, boards, messages, rooms, tokens
+from leaderboard import asyncapi, boards, messages, rooms, strict, tokens
 from leaderboard.answers import (
     ERRORS_DOC,
     READ_HEADERS,
@@ -88,7 +88,11 @@ async def publish(request: Request) -> Response:
         # The two doors of AppSync word this differently.
         raise BadRequest(f"Input exceeded {MAX_EVENTS} event limit")
     messages.check_events(message.events)
-    return await publish_to(request, message.channel, message.events, results=message.results)
+    results = message.results
+    if (emulation := request.app.state.emulation) is not None:
+        strict.look_at_publish(emulation, request.headers, results=results)
+        results = False
+    return await publish_to(request, message.channel, message.events, results=results)
 
 
 # -- tokens ------------------------------------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ from leaderboard.answers import refused
 from leaderboard.assets import STATIC
 from leaderboard.auth import Authenticator
 from leaderboard.broker import Broker
+from leaderboard.emulation import Emulation, emulated
 from leaderboard.engines import open_engine
 from leaderboard.errors import BadRequest, ResourceNotFound
 from leaderboard.handlers import Handlers
@@ -36,7 +37,9 @@ from leaderboard.limits import Rates
 from leaderboard.metrics import Metrics
 from leaderboard.operations import Operations
 from leaderboard.realtime import Realtime
+from leaderboard.session import Session
 from leaderboard.settings import Settings
+from leaderboard.strict import StrictSession
 
 REALTIME = "/event/realtime"
 CROSS_ORIGIN = ("/event", "/api/", "/static/")
@@ -45,12 +48,15 @@ CROSS_ORIGIN = ("/event", "/api/", "/static/")
 
 def create_app(settings: Settings) -> FastAPI:
     """The whole server as an ASGI application. Raises `ConfigError` for settings that contradict each other."""
+    settings, differences = emulated(settings) if settings.emulate else (settings, [])
+    emulation = Emulation(differences) if settings.emulate else None
     metrics = Metrics()
     auth = Authenticator(settings)
     engine = open_engine(settings.engine_url, settings.limits)
     broker = Broker(engine, settings.namespaces, metrics)
     operations = Operations(broker, auth, Handlers(settings.namespaces))
-    realtime = Realtime(operations, settings.limits)
+    sessions = Session if emulation is None else StrictSession.of(emulation)
+    realtime = Realtime(operations, settings.limits, sessions)
 
     def revoked(token_id: str, until: float) -> None:
         auth.revoke(token_id, until)
@@ -82,6 +88,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.auth = auth
     app.state.broker = broker
+    app.state.emulation = emulation
     app.state.operations = operations
     app.state.realtime = realtime
     app.state.joins = Rates(settings.limits.joins_per_second, "joins from one address")

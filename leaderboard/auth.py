@@ -126,6 +126,8 @@ class Authenticator:
         return grant
 
     def _by_token(self, value: str) -> Grant:
+        if self._settings.emulate:
+            raise Unauthorized  # AWS has not heard of tokens of ours
         scheme, _, rest = value.partition(" ")
         token = rest if scheme.lower() == "bearer" else value
         if len(token) > tokens.MAX_TOKEN:

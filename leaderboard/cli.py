@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, SecretStr, ValidationError
 
-from leaderboard import __version__, serving
+from leaderboard import __version__, cloudformation, serving
 from leaderboard.app import create_app
 from leaderboard.auth import Authenticator, new_api_key
+from leaderboard.beside import Beside
 from leaderboard.commands import LOCAL, PUBLIC_KEY, AsJson, commands, duration, err, fail, out
 from leaderboard.control import control_command
+from leaderboard.emulation import Emulation
 from leaderboard.errors import BadRequest
 from leaderboard.events import MAX_PLAYER
 from leaderboard.names import is_printable_id
@@ -78,6 +80,25 @@ def serve(
     plain_asgi: Annotated[
         bool, typer.Option("--plain-asgi", help="Leave out the fast door into uvicorn.")
     ] = False,
+    emulate: Annotated[
+        bool,
+        typer.Option(
+            "--emulate", help="Be as strict as AppSync Events at AWS; tell who relies on more."
+        ),
+    ] = False,
+    template: Annotated[
+        Path | None,
+        typer.Option(
+            help="Take the Event API of a CloudFormation template, as `cdk synth` writes it."
+        ),
+    ] = None,
+    command: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[-- COMMAND]",
+            help="Run this once the server is ready, then end the server, with its exit code.",
+        ),
+    ] = None,
 ) -> None:
     """Start the server.
 
@@ -91,9 +112,18 @@ def serve(
         leaderboard serve --host 0.0.0.0 --port 9000
 
         leaderboard serve --config leaderboard.toml
+
+        leaderboard serve --emulate --template cdk.out/Api.template.json --port 0 -- npm test
+
+    The command after `--` finds the server by `LEADERBOARD_URL` and `LEADERBOARD_KEY`, and so do `leaderboard publish`,
+    `watch` and `amplify-outputs` in it.
     """
-    loaded = _load(config, host=host, port=port, public_url=public_url)
+    imported = _import(template).settings if template else {}
+    loaded = _load(
+        config, host=host, port=port, public_url=public_url, emulate=emulate or None, **imported
+    )
     settings, made_key = _with_key(loaded.settings)
+    beside = Beside(command or ())
     # Handlers may lie beside the settings file. Last, so that they hide nothing that is installed.
     sys.path.append(str((loaded.file or Path(DEFAULT_FILE)).absolute().parent))
     try:
@@ -101,14 +131,74 @@ def serve(
         bound = serving.listen(settings.host, settings.port)
     except (ConfigError, serving.CannotListen) as error:
         fail(str(error))
-    serving.run(
-        app,
-        settings,
-        bound,
-        lambda: _announce(settings, serving.urls(settings, bound), made_key),
-        plain_asgi=plain_asgi,
-    )
+
+    def ready() -> None:
+        urls = serving.urls(settings, bound)
+        _announce(app.state.settings, urls, made_key)
+        key = made_key or settings.api_keys[0].key.get_secret_value()
+        beside.start({"LEADERBOARD_URL": urls[-1], "LEADERBOARD_KEY": key})
+
+    serving.run(app, settings, bound, ready, plain_asgi=plain_asgi)
+    if settings.emulate:
+        _tell_of_emulation(app.state.emulation)
     out.print("Stopped.")
+    if beside.code:
+        raise typer.Exit(beside.code)
+
+
+def _tell_of_emulation(emulation: Emulation) -> None:
+    out.print(
+        "AppSync Events would have done the same, as far as this server knows."
+        if not emulation.told
+        else "What is not so at AWS, or is only known here:"
+    )
+    for sentence in emulation.told:
+        out.print(f"  - {sentence}", markup=False)
+
+
+@cli.command("import-template")
+def import_template(
+    template: Annotated[Path, typer.Argument(help="A CloudFormation template, as JSON.")],
+    api: Annotated[
+        str | None, typer.Option(help="Logical id of the Event API, where there are several.")
+    ] = None,
+) -> None:
+    """Print the settings of an Event API's CloudFormation template, as `cdk synth` writes it.
+
+    Auth modes and namespaces become settings. What has no place here is told on stderr, with the reason, and the rest
+    goes on.
+
+    Examples:
+
+        leaderboard import-template cdk.out/Api.template.json > leaderboard.toml
+    """
+    imported = _import(template, api)
+    try:
+        Settings(**imported.settings)
+    except ValidationError as error:
+        fail(
+            "; ".join(
+                f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()
+            )
+        )
+    namespaces = imported.settings.pop("namespaces", {})
+    for name, value in imported.settings.items():
+        typer.echo(f"{name} = {json.dumps(value)}")
+    for name, rules in namespaces.items():
+        typer.echo(f"\n[namespaces.{name}]")
+        for rule, value in rules.items():
+            typer.echo(f"{rule} = {json.dumps(value)}")
+
+
+def _import(template: Path, api: str | None = None) -> cloudformation.Imported:
+    """What a template says, and on stderr what of it was passed over."""
+    try:
+        imported = cloudformation.read(template, api)
+    except ConfigError as error:
+        fail(str(error))
+    for note in imported.notes:
+        err.print(f"note: {note}", style="dim", markup=False)
+    return imported
 
 
 def _with_key(settings: Settings) -> tuple[Settings, str | None]:
@@ -130,6 +220,14 @@ def _announce(settings: Settings, urls: list[str], made_key: str | None) -> None
     out.print(f"  boards     {base}/l")
     if made_key:
         out.print(f"  API key    [bold]{made_key}[/bold]  (admin, made for this run)")
+    if settings.emulate:
+        out.print("  as AWS     extensions are passed over, and told below when a client tries one")
+        out.print(
+            f"\nFor Amplify, in another terminal:\n  LEADERBOARD_KEY={made_key or '…'} leaderboard amplify-outputs"
+            f" --url {own} > amplify_outputs.json\nCtrl-C stops the server.\n",
+            markup=False,
+        )
+        return
     if settings.host in ("127.0.0.1", "localhost", "::1"):
         out.print("  Only this machine can connect; --host 0.0.0.0 lets phones in.")
     boards = (name for name, rules in settings.namespaces.items() if rules.kind == "board")

@@ -139,7 +139,10 @@ class _Connection:
 class Realtime:
     """All connections of this process."""
 
-    def __init__(self, operations: Operations, limits: Limits) -> None:
+    def __init__(
+        self, operations: Operations, limits: Limits, session: type[Session] = Session
+    ) -> None:
+        self._session = session
         self._operations = operations
         self._limits = limits
         self._metrics = operations.broker.metrics
@@ -206,7 +209,9 @@ class Realtime:
         auth = self._operations.auth
         try:
             offered = websocket.scope["subprotocols"]
-            grant = auth.authenticate(credentials_of_upgrade(offered, websocket.headers))
+            credentials = credentials_of_upgrade(offered, websocket.headers)
+            self._session.look_at(credentials, PROTOCOL in offered)
+            grant = auth.authenticate(credentials)
             auth.may_connect(grant)
         except Refusal as refusal:
             return refusal
@@ -223,7 +228,7 @@ class Realtime:
             pass  # it left first
 
     def _begin(self, door: AnyDoor, opened: Grant | Refusal) -> None:
-        session = Session(self._operations, self._limits, door, opened)
+        session = self._session(self._operations, self._limits, door, opened)
         self._connections[door] = _Connection(session)
         self._wheel.add(door)
 

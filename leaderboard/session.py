@@ -65,6 +65,13 @@ class Door(Outlet, Protocol):
 class Session:
     """One connection, opened by what its upgrade deserved: a grant, or a refusal if its credential was no good."""
 
+    tells_failures_as_success = False
+    """Whether a publish of which every event failed is a success all the same, as at AWS."""
+
+    @classmethod
+    def look_at(cls, credentials: Mapping[str, str], named: bool) -> None:
+        """What an upgrade brings, and whether it named the protocol; raises a `Refusal` for what may not connect."""
+
     def __init__(
         self, operations: Operations, limits: Limits, door: Door, opened: Grant | Refusal
     ) -> None:
@@ -262,7 +269,8 @@ class Session:
             self.door.wake()
         if not isinstance(published, messages.Published):
             self._refuse(message, published)
-        elif published.successful or not published.failed:  # a handler may have dropped them all
+        elif published.successful or not published.failed or self.tells_failures_as_success:
+            # a handler may have dropped them all
             target.published.value += 1
             self.door.send_text(messages.publish_success(message.id, published))
         else:

@@ -216,6 +216,11 @@ class Settings(BaseSettings):
     engine_url: Literal["memory://"] = Field(
         "memory://", description="Where boards live: in this process."
     )
+    emulate: bool = Field(
+        False,
+        description="Be no more than AppSync Events is at AWS: every channel relays, quotas are AWS's, extensions are"
+        " passed over and told in the log.",
+    )
     public_url: str = Field(
         "",
         pattern=r"^(https?://[^\s/?#]+)?$",
