@@ -17,7 +17,7 @@ async function look() {
   const holding = lock !== null && !lock.released;
   if (wanted === holding || document.hidden) return;
   try {
-    if (wanted) lock = await navigator.wakeLock?.request("screen");
+    if (wanted) lock = (await navigator.wakeLock?.request("screen")) ?? null;
     else await lock?.release();
   } catch {
     // not allowed, as with a battery that is low

@@ -5,71 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.conftest import Site, Watch
-
-KEYS = "qweasdzxc"
-PAD = ("7", "8", "9", "4", "5", "6", "1", "2", "3")
-LONG = 45_000
-"""Milliseconds that anything of a short round may take on a busy machine."""
-
-
-class Room:
-    """A room with its host's credential."""
-
-    def __init__(self, site: Site, **wanted: Any) -> None:
-        self.site = site
-        self.made = httpx.post(f"{site.url}/api/rooms", json=wanted).json()
-        self.code = self.made["code"]
-
-    def host(self, **event: Any) -> None:
-        answer = httpx.post(
-            f"{self.site.url}/api/boards{self.made['channel']}",
-            json=event,
-            headers={"authorization": self.made["host_token"]},
-        )
-        assert answer.json()["failed"] == [], answer.text
-
-    def rows(self) -> dict[str, float]:
-        board = httpx.get(f"{self.site.url}/api/boards{self.made['channel']}").json()
-        return {row["name"]: row["score"] for row in board["rows"]}
-
-
-def stage(page: Page, name: str) -> None:
-    expect(page.locator("main")).to_have_attribute("data-stage", name, timeout=LONG)
-
-
-def lit(page: Page) -> int | None:
-    """The tile that is lit, if one is."""
-    return page.evaluate(  # type: ignore[no-any-return]
-        "() => { const t = document.querySelector('.tile-nine.lit'); return t && Number(t.dataset.tile); }"
-    )
-
-
-def hit(page: Page, by: str = "keys") -> None:
-    """Press the lit tile as soon as there is one, and see that the score rises at once."""
-    page.wait_for_selector(".tile-nine.lit", timeout=LONG)
-    tile = lit(page)
-    if tile is None:
-        return
-    if by == "keys":
-        page.keyboard.press(f"Key{KEYS[tile].upper()}")
-    elif by == "pad":
-        page.keyboard.press(f"Numpad{PAD[tile]}")
-    elif by == "touch":
-        page.locator(f"[data-tile='{tile}']").tap()
-    else:
-        page.locator(f"[data-tile='{tile}']").click()
-
-
-def join(page: Page, room: Room, name: str) -> None:
-    page.goto(f"{room.site.url}/j/{room.code}")
-    page.get_by_label("You are").fill(name)
-    page.get_by_role("button", name="Join").click()
-    stage(page, "lobby")
+from tests.browser.room import Room, hit, join, stage
 
 
 def test_two_players_meet_in_a_room_and_play_to_the_podium(
