@@ -14,7 +14,6 @@ import base64
 import itertools
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ import httpx
 from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
 from tests.browser.conftest import ADMIN, CHROMIUM, Site
+from tests.browser.room import Room, hit, join, stage
 from tests.checkout import ROOT
 from tests.needs import needs
 
@@ -40,40 +40,18 @@ PLAYERS = ("Hedy Lamarr", "Edsger Dijkstra", "Grace Hopper", "Ken Thompson", "Ra
            "Katherine Johnson", "Zoë Nguyễn", "王佳怡", "محمد الخوارزمي", "Fatou Kaya", "👩‍🚀 Sally")  # fmt: skip
 
 
-class Room:
-    """A room of the game in which others are, at the point of its round that a picture wants."""
+def crowded(site: Site, **wanted: Any) -> Room:
+    """A room with all of PLAYERS in it."""
+    room = Room(site, **{"title": "Friday final", **wanted})
+    for number, name in enumerate(PLAYERS):
+        room.host(op="enter", player=f"p{number}", name=name)
+    return room
 
-    def __init__(self, site: Site, **wanted: Any) -> None:
-        self._url = site.url
-        answer = httpx.post(f"{site.url}/api/rooms", json={"title": "Friday final", **wanted})
-        answer.raise_for_status()
-        self.made: dict[str, str] = answer.json()
-        self.code = self.made["code"]
 
-    def host(self, *events: dict[str, Any]) -> None:
-        """What the host decides, one after the other."""
-        for event in events:
-            answer = httpx.post(
-                f"{self._url}/api/boards{self.made['channel']}",
-                json=event,
-                headers={"authorization": self.made["host_token"]},
-            )
-            answer.raise_for_status()
-
-    def crowd(self) -> None:
-        """All of PLAYERS come in."""
-        for number, name in enumerate(PLAYERS):
-            self.host({"op": "enter", "player": f"p{number}", "name": name})
-
-    def score(self, site: Site) -> None:
-        """Each of them has points."""
-        site.publish(
-            self.made["channel"],
-            *(
-                {"player": f"p{number}", "score": 240 - 17 * number}
-                for number in range(len(PLAYERS))
-            ),
-        )
+def score(room: Room) -> None:
+    """All of PLAYERS have points."""
+    rows = ({"player": f"p{number}", "score": 240 - 17 * number} for number in range(len(PLAYERS)))
+    room.site.publish(room.made["channel"], *rows)
 
 
 @dataclass
@@ -90,29 +68,22 @@ class Stage:
         if live:
             expect(self.page.locator(live)).to_have_text("Live")
 
-    def room(self, **wanted: Any) -> Room:
-        """A new room with a crowd in it."""
-        room = Room(self.site, **wanted)
-        room.crowd()
+    def enter(self) -> Room:
+        """A new room with a crowd in it, one's own lobby before one."""
+        room = crowded(self.site)
+        join(self.page, room, "Ada Lovelace")
         return room
 
-    def join(self, room: Room, name: str = "Ada Lovelace") -> None:
-        """Come in by the front door."""
-        self.go(f"/j/{room.code}")
-        self.page.get_by_label("You are").fill(name)
-        self.page.get_by_role("button", name="Join").click()
-        self.at("lobby")
-
-    def at(self, stage: str) -> None:
-        """Wait for a part of the game."""
-        expect(self.page.locator("main")).to_have_attribute("data-stage", stage)
-
-    def hit(self, times: int) -> None:
-        """Press what is lit."""
-        for _ in range(times):
-            tile = self.page.wait_for_selector(".tile-nine.lit")
-            tile.dispatch_event("pointerdown")
-            time.sleep(0.2)
+    def play(self, hits: int) -> Room:
+        """A round that everybody has points in."""
+        room = self.enter()
+        room.host(op="open", for_ms=30_000)
+        stage(self.page, "play")
+        score(room)
+        for _ in range(hits):
+            hit(self.page)
+            self.page.wait_for_timeout(200)
+        return room
 
     def settle(self) -> None:
         """Let what moves come to rest."""
@@ -122,73 +93,64 @@ class Stage:
 # -- the scenes --------------------------------------------------------------------------------------------------------
 
 
-def goes(path: str, live: str = "") -> Callable[[Stage], None]:
+Scene = Callable[[Stage], None]
+
+
+def goes(path: str, live: str = "") -> Scene:
     """A scene that is a page and nothing else."""
-    return lambda stage: stage.go(path, live)
+    return lambda at: at.go(path, live)
 
 
-def follow(stage: Stage) -> None:
-    stage.go(f"/l{DEMO}")
-    stage.page.get_by_role("button", name="Follow").click()
+def follow(at: Stage) -> None:
+    at.go(f"/l{DEMO}")
+    at.page.get_by_role("button", name="Follow").click()
 
 
-def code_form(stage: Stage) -> None:
-    stage.go("/j?code=ZZZZ")
+def code_form(at: Stage) -> None:
+    at.go("/j?code=ZZZZ")
 
 
-def name_form(stage: Stage) -> None:
-    stage.go(f"/j/{stage.room().code}")
+def name_form(at: Stage) -> None:
+    at.go(f"/j/{crowded(at.site).code}")
 
 
-def lobby(stage: Stage) -> None:
-    stage.join(stage.room())
+def lobby(at: Stage) -> None:
+    at.enter()
 
 
-def seat_code(stage: Stage) -> None:
-    stage.join(stage.room())
-    stage.page.get_by_text("Go on with another device").click()
-    expect(stage.page.locator("#seat-code")).to_be_visible()
-    stage.page.locator("#seat-code").scroll_into_view_if_needed()
+def seat_code(at: Stage) -> None:
+    at.enter()
+    at.page.get_by_text("Go on with another device").click()
+    expect(at.page.locator("#seat-code")).to_be_visible()
+    at.page.locator("#seat-code").scroll_into_view_if_needed()
 
 
-def countdown(stage: Stage) -> None:
-    room = stage.room()
-    stage.join(room)
-    room.host({"op": "open", "in_ms": 60_000, "for_ms": 30_000})
-    stage.at("count")
+def countdown(at: Stage) -> None:
+    at.enter().host(op="open", in_ms=60_000, for_ms=30_000)
+    stage(at.page, "count")
 
 
-def playing(stage: Stage) -> None:
-    room = stage.room()
-    stage.join(room)
-    room.host({"op": "open", "for_ms": 30_000})
-    stage.at("play")
-    room.score(stage.site)
-    stage.hit(6)
+def playing(at: Stage) -> None:
+    at.play(6)
 
 
-def podium(stage: Stage) -> None:
-    room = stage.room()
-    stage.join(room)
-    room.host({"op": "open", "for_ms": 30_000})
-    stage.at("play")
-    room.score(stage.site)
-    stage.hit(4)
-    stage.settle()
-    room.host({"op": "close"})
-    stage.at("over")
-    stage.page.wait_for_timeout(2600)  # third, second, first
+def podium(at: Stage) -> None:
+    room = at.play(4)
+    at.settle()
+    room.host(op="close")
+    stage(at.page, "over")
+    at.page.wait_for_timeout(2600)  # third, second, first
 
 
-def results(stage: Stage) -> None:
-    podium(stage)
-    stage.page.get_by_role("link", name="Full table").click()
-    expect(stage.page.locator("tr.own")).to_be_visible()
+def results(at: Stage) -> None:
+    podium(at)
+    at.page.get_by_role("link", name="Full table").click()
+    expect(at.page.locator("tr.own")).to_be_visible()
 
 
-def console(stage: Stage, path: str = "/console") -> None:
-    stage.go(path)
-    page = stage.page
+def console(at: Stage, path: str = "/console") -> None:
+    at.go(path)
+    page = at.page
     expect(page.locator("html[data-started]")).to_be_attached()
     page.locator("#credential").fill(ADMIN)
     for channel in ("#channel", "#target"):
@@ -202,24 +164,24 @@ def console(stage: Stage, path: str = "/console") -> None:
     page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
 
 
-def faults(stage: Stage) -> None:
-    console(stage)
-    stage.page.locator("#fault-panel > summary").click()
-    stage.page.locator("#flood").click()
-    expect(stage.page.locator("#fault-note")).to_contain_text("Of the flood")
+def faults(at: Stage) -> None:
+    console(at)
+    at.page.locator("#fault-panel > summary").click()
+    at.page.locator("#flood").click()
+    expect(at.page.locator("#fault-note")).to_contain_text("Of the flood")
 
 
-def lab(stage: Stage) -> None:
-    console(stage, "/lab/3")
+def lab(at: Stage) -> None:
+    console(at, "/lab/3")
 
 
-def check(stage: Stage) -> None:
-    stage.go("/check")
-    expect(stage.page.locator("#others .verdict")).not_to_have_text("Waiting")
-    stage.settle()
+def check(at: Stage) -> None:
+    at.go("/check")
+    expect(at.page.locator("#others .verdict")).not_to_have_text("Waiting")
+    at.settle()
 
 
-SCENES: dict[str, Callable[[Stage], None]] = {
+SCENES: dict[str, Scene] = {
     "home": goes("/"),
     "boards": goes("/l"),
     "board": goes(f"/l{DEMO}", "#link"),
@@ -305,17 +267,17 @@ def take(browser: Browser, site: Site, crowd: Crowd, wanted: list[str]) -> int:
             context = browser.new_context(
                 viewport=_viewport(sizes[0]), has_touch=touch, is_mobile=touch
             )
-            stage = Stage(site, context.new_page())
-            scene(stage)
+            at = Stage(site, context.new_page())
+            scene(at)
             for size, scheme in itertools.product(sizes, SCHEMES):
                 # Another size in between: what only changes its colours is not always painted anew as a whole.
                 for width in (SIZES[size][0] - 1, SIZES[size][0]):
-                    stage.page.emulate_media(color_scheme=scheme)
-                    stage.page.set_viewport_size({"width": width, "height": SIZES[size][1]})
+                    at.page.emulate_media(color_scheme=scheme)
+                    at.page.set_viewport_size({"width": width, "height": SIZES[size][1]})
                 if name.startswith("board"):
                     crowd.climb()
-                stage.settle()
-                stage.page.screenshot(path=OUT / f"{name}-{size}-{scheme}.png")
+                at.settle()
+                at.page.screenshot(path=OUT / f"{name}-{size}-{scheme}.png")
                 taken += 1
             context.close()
         print(name, flush=True)
@@ -331,13 +293,17 @@ def _viewport(size: str) -> ViewportSize:
 
 
 def shot(
-    browser: Browser, scheme: Scheme, size: tuple[int, int], **options: Any
+    browser: Browser, scheme: Scheme, width: int, height: int, touch: bool = False
 ) -> tuple[Page, Callable[[], str]]:
     """A window, and what makes an address of how it looks."""
-    viewport = {"width": size[0], "height": size[1]}
     context = browser.new_context(
-        viewport=viewport, color_scheme=scheme, reduced_motion="reduce", **options
-    )  # type: ignore[arg-type]
+        viewport={"width": width, "height": height},
+        color_scheme=scheme,
+        reduced_motion="reduce",
+        has_touch=touch,
+        is_mobile=touch,
+        bypass_csp=True,  # documents are put into windows here
+    )
     page = context.new_page()
 
     def look() -> str:
@@ -368,27 +334,24 @@ def readme(browser: Browser, site: Site, crowd: Crowd) -> None:
     """docs/board.png, docs/play.png, docs/embed.png: what the README shows."""
     boards = []
     for scheme in SCHEMES:
-        page, look = shot(browser, scheme, (720, 690))
-        stage = Stage(site, page)
-        stage.go(f"/l{DEMO}", "#link")
+        page, look = shot(browser, scheme, 720, 690)
+        Stage(site, page).go(f"/l{DEMO}", "#link")
         crowd.climb()
-        stage.page.wait_for_timeout(400)
-        boards.append((look(), 576))
-    lay_out(browser, DOCS / "board.png", 1200, 584, boards)
+        page.wait_for_timeout(400)
+        boards.append((look(), 500))
+    lay_out(browser, DOCS / "board.png", 1048, 512, boards)
 
     games = []
-    for scene, scheme in (
-        (lobby, "light"),
-        (playing, "light"),
-        (playing, "dark"),
-        (podium, "light"),
-    ):
-        page, look = shot(browser, scheme, (390, 760), has_touch=True, is_mobile=True)  # type: ignore[arg-type]
+    scenes: list[tuple[Scene, Scheme]] = [
+        (lobby, "light"), (playing, "light"), (playing, "dark"), (podium, "light")
+    ]  # fmt: skip
+    for scene, scheme in scenes:
+        page, look = shot(browser, scheme, 390, 780, touch=True)
         scene(Stage(site, page))
         games.append((look(), 273))
-    lay_out(browser, DOCS / "play.png", 1200, 564, games)
+    lay_out(browser, DOCS / "play.png", 1200, 578, games)
 
-    page, look = shot(browser, "light", (1200, 424))
+    page, look = shot(browser, "light", 1200, 424)
     board = f'channel="{DEMO}" label="Summer cup" key="pk_viewer"'
     page.goto(f"{site.url}/embed{DEMO}")  # an origin that may load the element
     page.set_content(EMBEDDING.format(url=site.url, board=board))
