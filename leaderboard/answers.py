@@ -7,6 +7,8 @@ top-level ``message`` (AppSync Events guide, "Publish via HTTP").
 from __future__ import annotations
 
 import logging
+import math
+import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any, cast
@@ -69,6 +71,10 @@ def refused(
     """A refusal as AppSync's SDKs read it. Nobody may keep it: another credential might be answered otherwise."""
     content = {"errors": messages.errors([refusal]), "message": refusal.message}
     named = {**READ_HEADERS, "x-amzn-errortype": refusal.error_type, **(headers or {})}
+    if refusal.retry_after is not None:
+        named["retry-after"] = str(
+            math.ceil(refusal.retry_after)
+        )  # whole seconds (RFC 9110, 10.2.3)
     return json_answer(content, status or refusal.status, named)
 
 
@@ -112,7 +118,7 @@ def _parameter_fault(error: RequestValidationError) -> str:
 class ErrorBody(msgspec.Struct):
     """What a refused request is answered with."""
 
-    errors: list[dict[str, str]]
+    errors: list[dict[str, str | int]]
     message: str
 
 
@@ -149,6 +155,7 @@ async def publish_to(
     """Publish by the right of a request's credential; the answer, or raises what none of it was done for."""
     operations = operations_of(request)
     target = operations.to_publish(channel, request.headers)
+    operations.take(target.grant, time.monotonic())
     publish = partial(operations.publish, target, events)
     if target.handler is not None:
         handled = await answer_of(partial(operations.handle, target, events))

@@ -54,7 +54,7 @@ def create_app(settings: Settings) -> FastAPI:
     auth = Authenticator(settings)
     engine = open_engine(settings.engine_url, settings.limits)
     broker = Broker(engine, settings.namespaces, metrics)
-    operations = Operations(broker, auth, Handlers(settings.namespaces))
+    operations = Operations(broker, auth, Handlers(settings.namespaces), settings.limits)
     sessions = Session if emulation is None else StrictSession.of(emulation)
     realtime = Realtime(operations, settings.limits, sessions)
 
@@ -142,7 +142,7 @@ class _CrossOrigin:
                 "x-amz-user-agent",
                 "if-none-match",
             ],
-            expose_headers=["x-amzn-errortype", "etag"],
+            expose_headers=["x-amzn-errortype", "etag", "retry-after"],
             max_age=3600,
         )
 

@@ -39,6 +39,8 @@ class Refusal(Exception):
 
     error_type: str = "InternalFailure"
     status: ClassVar[int] = 500
+    retry_after: float | None = None
+    """Seconds after which the same request may be taken; None where time alone changes nothing."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -84,6 +86,10 @@ class LimitExceeded(Refusal):
 
     error_type = "LimitExceededError"
     status = 429
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class MaxSubscriptionsReached(Refusal):

@@ -89,6 +89,8 @@ class Refused(ClientError):
         super().__init__(f"{error_type}: {message}" if message else error_type)
         self.error_type = error_type
         self.message = message
+        self.retry_after: float | None = None
+        """Seconds after which the same may be asked again, where the server says so."""
         self.others = tuple(others)
 
 
@@ -97,6 +99,7 @@ class Told(Struct, frozen=True):
 
     type: str = field(default="Error", name="errorType")
     message: str | None = None
+    retry_after_ms: int | None = field(default=None, name="retryAfterMs")
 
 
 class Frame(Struct, frozen=True):
@@ -114,11 +117,14 @@ class Frame(Struct, frozen=True):
     def refusal(self) -> Refused:
         """Its errors as an exception."""
         told, *others = self.errors or (Told(),)
-        return Refused(
+        refused = Refused(
             told.type,
             told.message or "",
             [Refused(other.type, other.message or "") for other in others],
         )
+        if told.retry_after_ms is not None:
+            refused.retry_after = told.retry_after_ms / 1000
+        return refused
 
 
 _frame = msgspec.json.Decoder(Frame)

@@ -9,6 +9,7 @@ told, so the body of a board is encoded and escaped once for all that share a vi
 from __future__ import annotations
 
 import itertools
+import math
 import re
 import uuid
 from collections.abc import Callable, Iterable, Sequence
@@ -432,9 +433,16 @@ def error(answer: str, refusals: Iterable[Refusal], id: str | None = None) -> by
     return encode(frame)
 
 
-def errors(refusals: Iterable[Refusal]) -> list[dict[str, str]]:
-    """The ``errors`` member of both doors."""
-    return [{"errorType": item.error_type, "message": item.message} for item in refusals]
+def errors(refusals: Iterable[Refusal]) -> list[dict[str, str | int]]:
+    """The ``errors`` member of both doors. Our one additional member says when the same may be asked again."""
+    return [_told(item) for item in refusals]
+
+
+def _told(refusal: Refusal) -> dict[str, str | int]:
+    told: dict[str, str | int] = {"errorType": refusal.error_type, "message": refusal.message}
+    if refusal.retry_after is not None:
+        told["retryAfterMs"] = math.ceil(refusal.retry_after * 1000)
+    return told
 
 
 # -- out: events and snapshots -----------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """What a publish, a subscribe and a read go through, whichever door they come by.
 
-The order is that of AppSync: the channel and its namespace, the credential, then (at the WebSocket) the rate, then the
-namespace's handler if it has one, then the events. A request is refused as a whole by raising; an event that is refused
-singly is reported in ``failed``.
+The order is that of AppSync: the channel and its namespace, the credential, then the rates, then the namespace's
+handler if it has one, then the events. A request is refused as a whole by raising; an event that is refused singly is
+reported in ``failed``.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from leaderboard.auth import Authenticator, Grant, Role, may_apply, may_touch
 from leaderboard.board import Applied
 from leaderboard.broker import Broker
 from leaderboard.engines import Batch, Outcome, answer_of
-from leaderboard.errors import Refusal, Unauthorized
+from leaderboard.errors import LimitExceeded, Refusal, Unauthorized
 from leaderboard.events import Event, Score
 from leaderboard.handlers import Board, Context, Handled, Handler, Handlers, outgoing
+from leaderboard.limits import Rates
 from leaderboard.messages import Accepted, Failed, Published, Result
 from leaderboard.metrics import Counter
 from leaderboard.ranking import number
-from leaderboard.settings import Namespace
+from leaderboard.settings import Limits, Namespace
 
 Credentials = Mapping[str, str] | None
 
@@ -48,10 +49,30 @@ class Target(Struct, frozen=True):
 class Operations:
     """The operations of one server."""
 
-    def __init__(self, broker: Broker, auth: Authenticator, handlers: Handlers) -> None:
+    def __init__(
+        self, broker: Broker, auth: Authenticator, handlers: Handlers, limits: Limits
+    ) -> None:
         self.broker = broker
         self.auth = auth
         self.handlers = handlers
+        self._limits = limits
+        self._credentials = Rates(limits.publishes_per_credential, "publishes of one credential")
+        self._players = Rates(limits.publishes_per_player, "publishes of one player")
+
+    def take(self, grant: Grant, now: float) -> None:
+        """Count a publish against what a credential and a player may, whatever doors they come by.
+
+        Raises `LimitExceeded`. A player's rate is that of all its devices together; a key that many clients share has
+        none of its own unless it is configured.
+        """
+        try:
+            if grant.player is not None:
+                self._players.take(f"{grant.channels[0]} {grant.player}", now)
+            if self._limits.publishes_per_credential:
+                self._credentials.take(grant.id, now)
+        except LimitExceeded:
+            self.broker.metrics.count("InboundMessageDropped")
+            raise
 
     def to_publish(self, channel: str, credentials: Credentials) -> Target:
         """Where a publish may go; raises `BadRequest` or `Unauthorized`."""

@@ -12,7 +12,7 @@ import asyncio
 import logging
 import math
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -21,6 +21,7 @@ from leaderboard import direct, frames, messages
 from leaderboard.auth import PROTOCOL, Grant, credentials_of_upgrade
 from leaderboard.direct import EXTENSION, HIGH_WATER, DirectProtocol
 from leaderboard.errors import Close, LimitExceeded, Refusal
+from leaderboard.limits import Rate, Rates, source
 from leaderboard.operations import Operations
 from leaderboard.session import Session
 from leaderboard.settings import Limits
@@ -129,10 +130,11 @@ AnyDoor = AsgiDoor | DirectProtocol
 class _Connection:
     """What the wheel knows of a connection."""
 
-    __slots__ = ("began", "kept_alive", "session")
+    __slots__ = ("began", "came_from", "kept_alive", "session")
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, came_from: str) -> None:
         self.session = session
+        self.came_from = came_from
         self.began = self.kept_alive = time.monotonic()
 
 
@@ -148,6 +150,12 @@ class Realtime:
         self._metrics = operations.broker.metrics
         self._connections: dict[AnyDoor, _Connection] = {}
         self._gone = asyncio.Event()
+        self._sources: Counter[str] = Counter()
+        """Open connections by where they come from."""
+        self._arrivals = Rate(limits.connects_per_second, "new connections")
+        self._arrivals_from = Rates(
+            limits.connects_per_address, "new connections from one address", seconds=10.0
+        )
         self._wheel = _Wheel(
             min(limits.keep_alive, limits.first_frame, limits.connection_lifetime),
             self._visit,
@@ -164,18 +172,21 @@ class Realtime:
         offered = websocket.scope["subprotocols"]
         opened = self._opened(websocket)
         await websocket.accept(PROTOCOL if PROTOCOL in offered else None)
-        if self.draining or len(self._connections) >= self._limits.connections:
-            await self._turn_away(websocket)
+        came_from = source("" if websocket.client is None else websocket.client.host)
+        try:
+            self._admit(came_from)
+        except LimitExceeded as full:
+            await self._turn_away(websocket, full)
             return
         refused = isinstance(opened, Refusal)
         self._metrics.count("ConnectClientError" if refused else "ConnectSuccess")
         plug = websocket.scope.get("extensions", {}).get(EXTENSION)
         if isinstance(plug, DirectProtocol):
-            self._begin(plug, opened)
+            self._begin(plug, opened, came_from)
             plug.attach(self._connections[plug].session, lambda: self._end(plug))
             return
         door = AsgiDoor(websocket)
-        self._begin(door, opened)
+        self._begin(door, opened, came_from)
         door.session = self._connections[door].session
         writer = asyncio.create_task(door.run(), name="writer of a connection")
         try:
@@ -217,24 +228,40 @@ class Realtime:
             return refusal
         return grant
 
-    async def _turn_away(self, websocket: WebSocket) -> None:
+    def _admit(self, came_from: str) -> None:
+        """Raises `LimitExceeded` if a connection from there is one too many, or comes too soon after others."""
+        if self.draining:
+            raise LimitExceeded("This server is about to stop.")
+        if len(self._connections) >= self._limits.connections:
+            raise LimitExceeded("This server is full.")
+        most = self._limits.connections_per_address
+        if most and self._sources[came_from] >= most:
+            raise LimitExceeded(f"{most} connections from one address, no more")
+        now = time.monotonic()
+        self._arrivals_from.take(came_from, now)
+        self._arrivals.take(now)
+
+    async def _turn_away(self, websocket: WebSocket, full: LimitExceeded) -> None:
         self._metrics.count("ConnectClientError")
-        what = "This server is about to stop." if self.draining else "This server is full."
         try:
-            frame = messages.error("connection_error", [LimitExceeded(what)])
+            frame = messages.error("connection_error", [full])
             await websocket.send_text(frame.decode())
             await websocket.close(Close.TOO_SLOW, "come back later")
         except (WebSocketDisconnect, OSError, RuntimeError):
             pass  # it left first
 
-    def _begin(self, door: AnyDoor, opened: Grant | Refusal) -> None:
+    def _begin(self, door: AnyDoor, opened: Grant | Refusal, came_from: str) -> None:
         session = self._session(self._operations, self._limits, door, opened)
-        self._connections[door] = _Connection(session)
+        self._connections[door] = _Connection(session, came_from)
+        self._sources[came_from] += 1
         self._wheel.add(door)
 
     def _end(self, door: AnyDoor) -> None:
         connection = self._connections.pop(door)
         self._wheel.remove(door)
+        self._sources[connection.came_from] -= 1
+        if not self._sources[connection.came_from]:
+            del self._sources[connection.came_from]
         # What the client did, or failed to do, ends a connection with one of these two; all else is in order.
         blamed = door.close_code in (Close.POLICY, Close.TOO_SLOW)
         self._metrics.count("DisconnectClientError" if blamed else "DisconnectSuccess")

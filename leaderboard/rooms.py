@@ -42,7 +42,7 @@ from leaderboard.errors import (
     Unauthorized,
 )
 from leaderboard.events import Close, Enter, Event, Props
-from leaderboard.limits import Rates
+from leaderboard.limits import Rates, source
 from leaderboard.nicknames import blocker, key, nickname
 from leaderboard.ranking import View
 from leaderboard.suggestions import is_suggested, suggest
@@ -313,4 +313,4 @@ async def _apply(request: Request, code: str, events: list[Event]) -> None:
 def slow_down(request: Request) -> None:
     """A ceiling on what one address may ask for, far above what a classroom behind one address does."""
     rates: Rates = request.app.state.joins
-    rates.take("" if request.client is None else request.client.host, time.monotonic())
+    rates.take("" if request.client is None else source(request.client.host), time.monotonic())

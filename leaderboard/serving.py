@@ -82,7 +82,8 @@ def server(
         access_log=False,  # paths of a chatty page are no news, and a query may hold what must not be logged
         log_level="warning",
         server_header=False,
-        proxy_headers=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=[str(proxy) for proxy in settings.trusted_proxies],
     )
     return _Server(config, app.state.realtime, ready)
 

@@ -228,11 +228,13 @@ class Session:
     def _publish(self, message: Publish) -> None:
         messages.check_events(message.events)
         target = self._target(message)
+        now = time.monotonic()
         try:
-            self._rate.take(time.monotonic())
+            self._rate.take(now)
         except LimitExceeded:
             self._broker.metrics.count("InboundMessageDropped")
             raise
+        self._operations.take(target.grant, now)
         self._unanswered += 1
         if target.handler is not None:
             ask = partial(self._operations.handle, target, message.events)

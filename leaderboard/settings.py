@@ -19,6 +19,7 @@ from pydantic import (
     ByteSize,
     ConfigDict,
     Field,
+    IPvAnyNetwork,
     SecretStr,
     field_validator,
     model_validator,
@@ -61,6 +62,7 @@ RoleName = Literal["viewer", "scorekeeper", "host", "admin"]
 BlockedName = Annotated[str, Field(pattern=r"^\*?[\p{L}\p{M}]+\*?$")]
 ImportString = Annotated[str, Field(pattern=r"^[\w.]+:[\w.]+$")]
 """Where a function is: ``package.module:function``."""
+Proxy = Literal["*"] | IPvAnyNetwork
 Bound = Annotated[float, Field(ge=-MAX_SCORE, le=MAX_SCORE, allow_inf_nan=False)]
 
 
@@ -91,6 +93,18 @@ class Limits(_Table):
     publishes_per_second: int = Field(
         25, ge=0, description="Publishes per connection in any second (AppSync's figure); 0 = off."
     )
+    publishes_per_player: int = Field(
+        50,
+        ge=0,
+        description="Publishes of one player's tokens in any second, over all its connections and HTTP: two devices at"
+        " AppSync's figure; 0 = off.",
+    )
+    publishes_per_credential: int = Field(
+        0,
+        ge=0,
+        description="Publishes by one key or token in any second, over all connections and HTTP; 0 = off, since all"
+        " players of a game may share a key.",
+    )
     subscriptions_per_connection: int = Field(
         200, ge=1, description="Live subscriptions of one connection (AppSync's figure)."
     )
@@ -106,6 +120,23 @@ class Limits(_Table):
         " payload, so five events of 240 KB need more than 2.4 MB.",
     )
     connections: int = Field(10_000, ge=1, description="Open connections; one more is refused.")
+    connections_per_address: int = Field(
+        5_000,
+        ge=0,
+        description="Of these, from one address (IPv6: one /64): a whole school behind one address fits, and nobody"
+        " alone fills the server; 0 = off.",
+    )
+    connects_per_second: int = Field(
+        2_000,
+        ge=0,
+        description="New connections in any second (AppSync's figure); more are told when to try again; 0 = off.",
+    )
+    connects_per_address: int = Field(
+        5_000,
+        ge=0,
+        description="New connections from one address in any ten seconds: all that it may hold can come back at once;"
+        " 0 = off.",
+    )
     channels: int = Field(10_000, ge=1, description="Boards that live at the same time.")
     rooms: int = Field(
         200, ge=0, description="Rooms of the game that are open at the same time; 0 = none."
@@ -225,6 +256,11 @@ class Settings(BaseSettings):
         "",
         pattern=r"^(https?://[^\s/?#]+)?$",
         description="What links point to when it is not the address listened on, as https://scores.example.",
+    )
+    trusted_proxies: tuple[Proxy, ...] = Field(
+        (),
+        description="Addresses and networks of proxies, as 10.0.0.5 or 10.0.0.0/8, whose X-Forwarded-For and -Proto are"
+        ' believed; `["*"]` = anybody\'s, for a server that only its proxy can reach.',
     )
     secret: SecretStr = Field(
         SecretStr(""),
