@@ -2,8 +2,8 @@
 
 A game client sends a ``publish`` frame with an event such as ``{"player": "ann", "score": 120}``.
 
-1. `realtime` has accepted the connection and plugged its `session` into the socket by `direct`, our door into uvicorn;
-   a text frame is handed over by one call.
+1. `realtime` has accepted the connection, whose request `doorway` has timed, and plugged its `session` into the socket
+   by `direct`, our door into uvicorn; a text frame is handed over by one call.
 2. `messages` turns the text into a typed value, or into the error that the client gets back.
 3. `operations` asks `channels` what the path means and `auth` whether the credential may publish there; the session
    asks `limits` whether it may do so now, and the namespace's own function is asked, if it has one (`handlers`). Each
@@ -30,7 +30,7 @@ A module imports only from those before it:
 ``addresses channels limits sources events rounds ranking tokens nicknames standing`` <
 ``emulation cloudformation beside presence curtain suggestions`` < ``board`` <
 ``messages auth engines metrics guide packing snippets`` <
-``hub link asyncapi`` < ``broker subscriptions`` < ``handlers`` < ``operations client referee`` <
+``hub link asyncapi`` < ``broker subscriptions doorway`` < ``handlers`` < ``operations client referee`` <
 ``session direct simulate`` < ``realtime strict terminal figures`` < ``answers`` < ``exports`` < ``boards rooms`` <
 ``api pages`` < ``embeds`` < ``oembed picture configurator workshop play`` < ``app`` < ``serving commands`` <
 ``control`` < ``cli``.

@@ -16,14 +16,17 @@ fails loudly when they change. The plain door in `realtime` does the same over a
 
 from __future__ import annotations
 
+import math
+import time
 from asyncio import Task, TimerHandle
 from collections import deque
 from collections.abc import Callable
 from types import GeneratorType
-from typing import Any, Protocol, cast
+from typing import Any, ClassVar, Protocol, TypeVar, cast
 
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
 from websockets.protocol import State
 from websockets.streams import StreamReader
 
@@ -39,6 +42,8 @@ EXTENSION = "leaderboard.direct"
 """Key of the connection's `DirectProtocol` in ``scope["extensions"]``."""
 LINGER = 10.0
 """Seconds in which a peer may still take what was sent before the close, and answer it."""
+SMALL = 64 * 1024
+"""Bytes of a message in parts that any connection may have sent: of those that are shorter, nobody is deprived."""
 HIGH_WATER = 64 * 1024
 """Bytes in the transport's buffer beyond which the connection is congested: asyncio's default."""
 
@@ -69,13 +74,83 @@ class Sink(Protocol):
         """The connection is gone."""
 
 
+class Unfinished:
+    """What has come of frames and messages that are not whole, of all connections of a server together."""
+
+    __slots__ = ("held", "most", "seconds")
+
+    def __init__(self, most: float = math.inf, seconds: float = 30.0) -> None:
+        self.most = most
+        """Bytes; beyond, no connection may add to more than `SMALL` of its own."""
+        self.seconds = seconds
+        """How long one may take to become whole."""
+        self.held = 0
+
+
 class PatientProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's WebSocket, proof against a peer that does not read.
+    """uvicorn's WebSocket, proof against a peer that does not read, and one that does not finish what it says.
 
     A transport that is closed waits until its buffer has left, which such a peer can put off for ever.
     """
 
+    unfinished: ClassVar[Unfinished] = Unfinished()
+    _held = 0
+    """What is counted of this connection in `unfinished`."""
+    _late: TimerHandle | None = None
     _cut_off: TimerHandle | None = None
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self.count_unfinished()
+
+    def count_unfinished(self) -> None:
+        """After the library's parser has run: keep the account of what it holds, and the clock."""
+        held = len(self.conn.reader.buffer) + sum(map(len, self.frames))
+        if held == self._held and (not held or self._late is not None):
+            return
+        all_ = self.unfinished
+        all_.held += held - self._held
+        self._held = held
+        if held and all_.held > all_.most and held > SMALL:
+            self.give_up(Close.TOO_SLOW, "too much has come in part")
+        elif not held:
+            self._stop_clock()
+        elif self._late is None:
+            self._late = self.loop.call_later(
+                all_.seconds, self.give_up, Close.POLICY, "a frame did not end"
+            )
+
+    def give_up(self, code: Close, reason: str) -> None:
+        """Close without waiting for the rest of a message."""
+        if self.conn.state is State.OPEN and not self.transport.is_closing():
+            self.conn.send_close(code, reason)
+            self.handle_parser_exception()
+        elif not self.transport.is_closing():
+            self.cut_off_later()
+
+    def forget_unfinished(self) -> None:
+        """The connection is gone."""
+        self.unfinished.held -= self._held
+        self._held = 0
+        self._stop_clock()
+
+    def _stop_clock(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+    def handle_cont(self, event: Frame) -> None:
+        # In one piece: a message in a million fragments, empty ones even, is not a million objects.
+        message = cast("list[Any]", self.frames)
+        if not isinstance(message[0], bytearray):
+            message[0] = bytearray(message[0])
+        message[0] += event.data
+        if event.fin:
+            self.send_receive_event_to_app()
+
+    def send_receive_event_to_app(self) -> None:
+        self._stop_clock()  # that message is whole; the next one has its own time
+        super().send_receive_event_to_app()
 
     def handle_ping(self) -> None:
         if self.writable.is_set():
@@ -107,6 +182,7 @@ class PatientProtocol(WebSocketsSansIOProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        self.forget_unfinished()
         if self._cut_off is not None:
             self._cut_off.cancel()
 
@@ -134,6 +210,7 @@ class DirectProtocol(PatientProtocol):
     """The code with which this side closes, if it does."""
     congested = False
     """More waits in the transport's buffer than `HIGH_WATER`: snapshots pass this connection by."""
+    congested_since = 0.0
 
     def handle_connect(self, event: Any) -> None:
         super().handle_connect(event)
@@ -148,7 +225,7 @@ class DirectProtocol(PatientProtocol):
         self._sink = sink
         self._ended = ended
         self._inbox: deque[str | None] = deque()
-        self._held = b""
+        self._unserved = b""
         self._out: list[bytes] = []
         self._corked = False
         self.write = self.transport.write
@@ -213,10 +290,10 @@ class DirectProtocol(PatientProtocol):
             return
         while self._inbox and not sink.busy:
             self._deliver(self._inbox.popleft())
-        if self._held and not self._inbox and not sink.busy:
-            held, self._held = self._held, b""
+        if self._unserved and not self._inbox and not sink.busy:
+            held, self._unserved = self._unserved, b""
             self._take(held)
-        if not (self._inbox or self._held or sink.busy):
+        if not (self._inbox or self._unserved or sink.busy):
             self._read_on()
 
     # -- the transport's calls ----------------------------------------------------------------------------------------
@@ -225,15 +302,15 @@ class DirectProtocol(PatientProtocol):
         sink = self._sink
         if sink is None:
             super().data_received(data)
-        elif self._held or self._inbox or sink.busy:
-            self._held += data  # one read may have been under way when reading was paused
+        elif self._unserved or self._inbox or sink.busy:
+            self._unserved += data  # one read may have been under way when reading was paused
             self._stop_reading()
         else:
             self._take(data)
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self.congested = True
+        self.congested, self.congested_since = True, time.monotonic()
         if self._sink is not None:
             self._sink.pause()
 
@@ -250,12 +327,13 @@ class DirectProtocol(PatientProtocol):
             super().connection_lost(exc)
             return
         self.stop_keepalive()
+        self.forget_unfinished()
         self.connections.discard(self)
         self.disconnected = True
         if self._cut_off is not None:
             self._cut_off.cancel()
         self._inbox.clear()
-        self._held = b""
+        self._unserved = b""
         self._out.clear()
         self._end(sink)
         if exc is None:
@@ -286,7 +364,7 @@ class DirectProtocol(PatientProtocol):
         limit = self.config.ws_max_size
         while end - start >= 6 and not self.close_sent:
             if sink.busy:
-                self._held = data[start:]
+                self._unserved = data[start:]
                 self._stop_reading()
                 return b""
             size = data[start + 1] - 0x80
@@ -316,6 +394,7 @@ class DirectProtocol(PatientProtocol):
             self.handle_parser_exception()
             return
         self._parsing = not self._at_boundary()
+        self.count_unfinished()
 
     def _at_boundary(self) -> bool:
         """Whether the library's parser waits for the first byte of a message."""
@@ -330,6 +409,7 @@ class DirectProtocol(PatientProtocol):
         if self._sink is None:
             super().send_receive_event_to_app()
             return
+        self._stop_clock()
         data = self.frames[0] if len(self.frames) == 1 else b"".join(self.frames)
         self.frames = []
         if self.close_sent:
@@ -433,3 +513,11 @@ class DirectProtocol(PatientProtocol):
 
 def _drop(framed: bytes) -> None:
     """Nothing is sent behind a close."""
+
+
+P = TypeVar("P", bound=PatientProtocol)
+
+
+def door(kind: type[P], unfinished: Unfinished) -> type[P]:
+    """The protocol with an account of its own: uvicorn makes one per connection, and hands it nothing of ours."""
+    return type("Door", (kind,), {"unfinished": unfinished})

@@ -49,6 +49,7 @@ class AsgiDoor:
         """Ends the reading of a connection that was closed and does not take it."""
         self.backlog = 0
         self.congested = False
+        self.congested_since = 0.0
         self.session: Session
 
     @property
@@ -63,7 +64,7 @@ class AsgiDoor:
         self.backlog += len(text)
         self._something_to_do.set()
         if self.backlog > HIGH_WATER and not self.congested:
-            self.congested = True
+            self.congested, self.congested_since = True, time.monotonic()
             self.session.pause()
 
     def write(self, frame: bytes) -> None:
@@ -159,7 +160,7 @@ class Realtime:
         self._wheel = _Wheel(
             min(limits.keep_alive, limits.first_frame, limits.connection_lifetime),
             self._visit,
-            self._end_grants_in_time,
+            self._look_round,
         )
         self.draining = False
 
@@ -293,8 +294,12 @@ class Realtime:
             if session.ends <= by:
                 session.end_grants()
 
-    def _end_grants_in_time(self) -> None:
+    def _look_round(self) -> None:
         self.end_grants(by=time.time())
+        since = time.monotonic() - self._limits.stuck
+        for door in list(self._connections):
+            if door.congested and door.congested_since <= since:
+                door.close(Close.TOO_SLOW, "nothing was read")
 
     async def drain(self) -> None:
         """Take no more connections, send every subscriber the newest snapshot, and close with 1012."""

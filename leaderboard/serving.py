@@ -13,7 +13,8 @@ import uvicorn
 from fastapi import FastAPI
 
 from leaderboard.addresses import lan_address
-from leaderboard.direct import DirectProtocol, PatientProtocol
+from leaderboard.direct import DirectProtocol, PatientProtocol, Unfinished, door
+from leaderboard.doorway import doorway
 from leaderboard.realtime import Realtime
 from leaderboard.settings import Settings
 
@@ -71,10 +72,16 @@ def server(
     app: FastAPI, settings: Settings, ready: Callable[[], None], *, plain_asgi: bool = False
 ) -> uvicorn.Server:
     """A uvicorn server as this application needs it. ``plain_asgi`` leaves out the fast door, `direct`."""
+    limits = settings.limits
     config = uvicorn.Config(
         app,
-        ws=PatientProtocol if plain_asgi else DirectProtocol,
-        ws_max_size=int(settings.limits.frame),
+        # Pages and scripts are fetched over a few sockets each, beside the one that stays.
+        http=doorway(limits.request, limits.stuck, sockets=2 * limits.connections + 1000),
+        ws=door(
+            PatientProtocol if plain_asgi else DirectProtocol,
+            Unfinished(int(limits.unfinished), limits.request),
+        ),
+        ws_max_size=int(limits.frame),
         # Every browser offers deflate; accepting it halves fan-out and doubles memory per connection.
         ws_per_message_deflate=False,
         backlog=BACKLOG,

@@ -119,6 +119,12 @@ class Limits(_Table):
         description="Largest frame; a longer one closes its connection with 1009. Amplify repeats the events in its"
         " payload, so five events of 240 KB need more than 2.4 MB.",
     )
+    unfinished: ByteSize = Field(
+        ByteSize(256 * 1024**2),
+        gt=0,
+        description="Bytes of frames that have come in part, of all connections together; beyond it whoever has sent"
+        " more than 64 KiB of one is closed with 1013.",
+    )
     connections: int = Field(10_000, ge=1, description="Open connections; one more is refused.")
     connections_per_address: int = Field(
         5_000,
@@ -151,6 +157,15 @@ class Limits(_Table):
     )
     first_frame: Duration = Field(
         60.0, description="A connection that has said nothing for so long is closed with 1008."
+    )
+    request: Duration = Field(
+        30.0,
+        description="A request, an upgrade or a frame that is not whole after so long is given up: 408, or close code"
+        " 1008.",
+    )
+    stuck: Duration = Field(
+        30.0,
+        description="A connection that has taken nothing for so long of what waits for it is closed with 1013.",
     )
     keep_alive: Duration = Field(
         60.0,

@@ -46,6 +46,16 @@ class RawSocket:
         self._unread = bytearray()
 
     @classmethod
+    async def bare(cls, port: int, *, receive_buffer: int | None = None) -> Self:
+        """Connect, and say nothing."""
+        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        sock.setblocking(False)
+        if receive_buffer is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))
+        return cls(sock, None)
+
+    @classmethod
     async def open(
         cls,
         port: int,
@@ -55,17 +65,12 @@ class RawSocket:
         receive_buffer: int | None = None,
     ) -> Self:
         """Connect and upgrade. A small ``receive_buffer`` makes a client that does not read felt soon."""
-        loop = asyncio.get_running_loop()
-        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        sock.setblocking(False)
-        if receive_buffer is not None:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        opened = cls(sock, key)
+        opened = await cls.bare(port, receive_buffer=receive_buffer)
+        opened.authorization = {"x-api-key": key} if key else {}
         try:
-            await loop.sock_connect(sock, ("127.0.0.1", port))
             await opened._upgrade(port, key, protocols)
         except BaseException:
-            sock.close()
+            opened.close()
             raise
         return opened
 
@@ -155,6 +160,14 @@ class RawSocket:
                 await self._more()
         except (EOFError, ConnectionError):
             return
+
+    async def until_eof(self) -> bytes:
+        """All that comes until the server has closed."""
+        try:
+            while True:
+                await self._more()
+        except (EOFError, ConnectionError):
+            return bytes(self._unread)
 
     async def _read(self, size: int) -> bytes:
         while len(self._unread) < size:

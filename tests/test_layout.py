@@ -27,7 +27,7 @@ CORRIDOR = (
     {"board"},
     {"messages", "auth", "engines", "metrics", "templating", "guide", "packing", "snippets"},
     {"hub", "link", "asyncapi"},
-    {"broker", "subscriptions"},
+    {"broker", "subscriptions", "doorway"},
     {"handlers"},
     {"operations", "client", "latency", "referee"},
     {"session", "direct", "simulate"},

@@ -1,0 +1,194 @@
+"""Clients that never come to the point: a request, an upgrade or a frame without an end. Each is given up."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tests.appsync import eventually
+from tests.conftest import Server, Start
+from tests.rawsocket import CONTINUATION, TEXT, RawSocket, frame
+
+BOARD = "/leaderboard/arcade"
+SMALL = 4096
+PUBLISH = b"POST /event HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\n{"
+
+BEGINNINGS = {
+    "nothing": b"",
+    "half a request line": b"GET /heal",
+    "a head that does not end": b"GET /healthz HTTP/1.1\r\nhost: a\r\n",
+    "an upgrade that does not end": b"GET /event/realtime HTTP/1.1\r\nhost: a\r\nupgrade: websocket\r\n",
+    "a body that does not end": PUBLISH,
+    "another request behind one": b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\nGET /he",
+}
+
+
+@asynccontextmanager
+async def bare(server: Server, **options: int) -> AsyncIterator[RawSocket]:
+    raw = await RawSocket.bare(server.port, **options)
+    try:
+        yield raw
+    finally:
+        raw.close()
+
+
+@pytest.mark.parametrize("name", BEGINNINGS)
+async def test_a_request_that_does_not_end_is_given_up(start: Start, name: str) -> None:
+    server = await start(limits={"request": 0.3})
+    async with bare(server) as raw:
+        await raw.write(BEGINNINGS[name])
+        answer = await raw.until_eof()
+        assert b"HTTP/1.1 408 Request Timeout\r\n" in answer
+        assert (b" 200 OK" in answer) is (name == "another request behind one")
+
+
+async def test_a_request_that_comes_a_byte_at_a_time_has_no_more_time(start: Start) -> None:
+    server = await start(limits={"request": 0.3})
+    async with bare(server) as raw:
+        await raw.write(b"GET /")
+        ended = asyncio.create_task(raw.until_eof())
+        with contextlib.suppress(ConnectionError):
+            while not ended.done():
+                await raw.write(b"x")
+                await asyncio.sleep(0.02)
+        assert b" 408 " in await ended
+
+
+async def test_each_request_of_a_connection_has_its_own_time(start: Start) -> None:
+    server = await start(limits={"request": 0.3})
+    http = await server.http()
+    for _ in range(3):
+        assert (await http.get("/healthz")).status_code == 200
+        await asyncio.sleep(0.2)
+
+
+@pytest.mark.parametrize(
+    "endless",
+    [b"GET /", b"GET / HTTP/1.1\r\nhost: ", b"GET / HTTP/1.1\r\n"],
+    ids=["a path", "a header", "headers"],
+)
+async def test_a_head_without_end_is_refused(start: Start, endless: bytes) -> None:
+    server = await start()
+    async with bare(server) as raw:
+        await raw.write(endless)
+        more = b"x: y\r\n" * 4000 if endless.endswith(b"\n") else b"x" * 24_000
+        with contextlib.suppress(ConnectionError):
+            for _ in range(100):
+                await raw.write(more)
+                await asyncio.sleep(0)
+        answer = await raw.until_eof()  # which ends: it was not read on
+        assert answer == b"" or b" 431 " in answer, "a reset may overtake the answer"
+    assert (await (await server.http()).get("/healthz")).status_code == 200
+
+
+async def test_an_answer_that_nobody_takes_is_given_up(start: Start) -> None:
+    server = await start(send_buffer=SMALL, limits={"publishes_per_second": 0, "stuck": 0.3})
+    client = await server.client()
+    for number in range(100):
+        event = {"player": f"p{number}", "score": number, "meta": {"text": "x" * 1000}}
+        await client.publish(BOARD, event)
+    async with bare(server, receive_buffer=SMALL) as raw:
+        await raw.write(f"GET /api/boards{BOARD}.jsonl HTTP/1.1\r\nhost: a\r\n\r\n".encode())
+        await asyncio.sleep(0.8)
+        assert len(await raw.until_eof()) < 100_000, "it was not kept for the client to come back"
+
+
+# -- frames ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        frame(b"{}", length=70_000),
+        frame(b"{", fin=False),
+        frame(b"{", fin=False) + frame(b"", CONTINUATION, fin=False),
+    ],
+    ids=["half a frame", "half a message", "a message of fragments"],
+)
+async def test_a_frame_that_does_not_end_closes_1008(start: Start, part: bytes) -> None:
+    server = await start(limits={"request": 0.3})
+    raw = await server.raw()
+    await raw.write(part)
+    assert (await raw.until_closed())[1] == 1008
+    assert await (await server.client()).alive()
+
+
+async def test_frames_that_end_have_all_the_time_they_need(start: Start) -> None:
+    """The next frame has always begun when one ends, for longer than one may take."""
+    server = await start(limits={"request": 0.5})
+    raw = await server.raw()
+    text = json.dumps({"type": "unsubscribe", "id": "x", "padding": "y" * 2000}).encode()
+    stream = frame(text) * 10
+    cut = len(frame(text)) // 2
+    await raw.write(stream[:cut])
+    for _ in range(12):
+        await asyncio.sleep(0.1)
+        await raw.write(stream[cut:] + stream[:cut])
+        for _ in range(10):
+            assert (await raw.receive())["type"] == "unsubscribe_error"
+
+
+async def test_frames_in_part_have_a_ceiling_over_all_connections(start: Start) -> None:
+    server = await start(limits={"unfinished": "300KiB"})
+    part = frame(b"x" * 100_000, length=200_000)
+    raws = [await server.raw() for _ in range(4)]
+    for raw in raws[:3]:
+        await raw.write(part)
+    witness = await server.client()
+    assert await witness.alive()
+    await raws[3].write(part)
+    assert (await raws[3].until_closed())[1] == 1013
+    # what is short is taken from anybody, and once the parts are gone there is room again
+    small = await server.raw()
+    await small.write(frame(b'{"type":"conn')[:-5])
+    await small.write(b'"conn')
+    for raw in raws:
+        raw.close()
+    large = await server.raw()
+    text = json.dumps({"type": "unsubscribe", "id": "x", "padding": "y" * 250_000}).encode()
+
+    async def room() -> bool:
+        return len(server.app.state.realtime) == 3
+
+    await eventually(room)
+    await large.write(frame(text))
+    assert (await large.receive())["type"] == "unsubscribe_error"
+
+
+async def test_a_message_in_very_many_fragments_is_one_message(start: Start) -> None:
+    server = await start()
+    raw = await server.raw()
+    text = json.dumps({"type": "unsubscribe", "id": "x"}).encode()
+    parts = [frame(b"", CONTINUATION, fin=False)] * 20_000
+    parts += [frame(bytes([byte]), CONTINUATION, fin=False) for byte in text]
+    await raw.write(frame(b"", TEXT, fin=False) + b"".join(parts) + frame(b"", CONTINUATION))
+    assert (await raw.receive())["type"] == "unsubscribe_error"
+
+
+# -- those who do not read ---------------------------------------------------------------------------------------------
+
+
+async def test_who_reads_nothing_for_too_long_is_closed_1013(start: Start) -> None:
+    namespaces = {"leaderboard": {"interval_ms": 10, "top": 100}}
+    limits = {"publishes_per_second": 0, "stuck": 0.3}
+    server = await start(send_buffer=SMALL, limits=limits, namespaces=namespaces)
+    publisher = await server.client()
+    stuck = await server.raw(receive_buffer=SMALL)
+    await stuck.subscribe(BOARD)
+    for number in range(100):
+        event = {"player": f"p{number}", "score": number, "meta": {"text": "x" * 1000}}
+        await publisher.publish(BOARD, event)
+
+    async def given_up() -> bool:
+        await publisher.publish(BOARD, {"player": "p1", "score": 1000})
+        doors = server.app.state.realtime._connections
+        return any(door.close_code == 1013 for door in doors)
+
+    await eventually(given_up)
+    assert (await stuck.until_closed())[1] == 1013
+    assert await publisher.alive()
