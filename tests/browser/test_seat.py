@@ -67,28 +67,35 @@ def test_a_server_for_this_machine_alone_says_so_instead_of_a_useless_code(
     expect(page.locator("#seat-code")).to_be_hidden()
 
 
-def test_after_a_restart_the_room_is_said_to_be_gone_and_a_new_one_is_at_hand(
+def test_all_pages_of_a_killed_server_come_back_and_a_room_is_said_to_be_gone(
     own_site: Site, page: Page, watch: Watch
 ) -> None:
     watch.expected = "WebSocket connection|404|ERR_CONNECTION"
-    own_site.fill("/leaderboard/restarted", 3)
+    channel = "/leaderboard/restarted"
+    own_site.fill(channel, 3)
     room = Room(own_site, round_ms=60_000)
     join(page, room, "Ann")
-    board = page.context.new_page()
-    board.goto(f"{own_site.url}/l/leaderboard/restarted")
-    expect(board.locator("#link")).to_have_text("Live")
+    badges = []
+    for path, badge in (("l", "#link"), ("embed", ".status"), ("overlay", ".status")):
+        each = page.context.new_page()
+        each.goto(f"{own_site.url}/{path}{channel}")
+        each.evaluate("window.same = true")
+        badges.append((each, each.locator(badge)))
+        expect(each.locator(badge)).to_have_text("Live")
     room.host(op="open", for_ms=60_000)
     hit(page)
     own_site.stop(signal.SIGKILL)
     expect(page.locator("#link")).to_have_text("Reconnecting")
     expect(page.locator("#near tr.own .name")).to_have_text("Ann")
     own_site.start()
-    own_site.publish("/leaderboard/restarted", {"player": "new", "score": 1})
+    own_site.publish(channel, {"player": "new", "name": "A new life", "score": 1})
     expect(page.locator("#refusal")).to_contain_text("A new board starts", timeout=35_000)
     expect(page.locator("#near")).to_be_hidden()
-    expect(board.locator("#link")).to_have_text("Live", timeout=35_000)
-    expect(board.locator("#news")).to_have_text("A new board has started.")
-    expect(board.locator("tbody tr")).to_have_count(1)
+    for each, badge_of in badges:
+        expect(badge_of).to_have_text("Live", timeout=35_000)
+        expect(each.locator("tbody .name")).to_have_text(["A new life"])
+        assert each.evaluate("window.same") is True
+    expect(badges[0][0].locator("#news")).to_have_text("A new board has started.")
     page.get_by_role("link", name="Start another room").click()
     page.wait_for_url("**/play")
     page.wait_for_load_state()
