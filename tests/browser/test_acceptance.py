@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import httpx
 import pytest
@@ -391,6 +392,10 @@ def test_readers_of_two_languages_see_one_order(site: Site, browser: Browser, ch
 STILL = ("/", "/l", "/docs", "/play", "/j", "/console", "/check", "/lab", "/embed")
 
 
+def _note(sockets: list[WebSocket], socket: WebSocket) -> None:
+    sockets.append(socket)
+
+
 def pages(site: Site, channel: str) -> list[str]:
     """Every page that there is, those of a room with somebody in it included."""
     site.fill(channel)
@@ -411,7 +416,7 @@ def test_every_page_keeps_to_itself_and_to_one_socket(
         tab = context.new_page()
         tab.set_viewport_size({"width": 640, "height": 400})  # a laptop's, at twice its size
         sockets: list[WebSocket] = []
-        tab.on("websocket", sockets.append)
+        tab.on("websocket", partial(_note, sockets))
         answer = tab.goto(site.url + path)
         assert answer is not None
         policy = answer.headers["content-security-policy"]

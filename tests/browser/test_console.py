@@ -6,12 +6,16 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from tests.amplify import APPLICATION, WEBSOCKET
 from tests.browser.conftest import ADMIN, VIEWER, Site, Watch
+from tests.needs import needs
 
 
 def open_console(page: Page, site: Site, channel: str, key: str = ADMIN) -> None:
@@ -501,6 +505,79 @@ def test_what_is_copied_does_what_the_frame_did(
         assert others(name) == [name], text
     assert '"apiKey"' in code(page, "Amplify")
     assert f"HTTP://{site.url.removeprefix('http://')}/event" in code(page, "Amplify")
+
+
+class Amplify:
+    """A copied program, run by Node.js beside the real `aws-amplify`."""
+
+    def __init__(self, program: str) -> None:
+        needs("node_modules")
+        self._process = subprocess.Popen(
+            [needs("node"), "--input-type=module", "-"],
+            cwd=APPLICATION.parent,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdin is not None
+        self._process.stdin.write(WEBSOCKET + program)
+        self._process.stdin.close()
+
+    def __enter__(self) -> Iterator[str]:
+        assert self._process.stdout is not None
+        return iter(self._process.stdout)
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()  # Amplify's connection would keep it alive
+        self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+
+def test_what_is_copied_for_amplify_runs_beside_amplify(
+    site: Site, page: Page, channel: str
+) -> None:
+    connect(page, site, channel)
+    page.get_by_label("Show my credential").check()
+    subscribing(page).get_by_role("button", name="Subscribe").click()
+    expect(frames(page, "subscribe_success")).to_have_count(1)
+    with Amplify(code(page, "Amplify")) as lines:
+        assert "snapshot" in "".join(next(lines) for _ in range(2))
+        page.get_by_label("Event, or a list of up to five").fill('[{"player": "ann", "score": 7}]')
+        publishing(page).get_by_role("button", name="Publish", exact=True).click()
+        expect(frames(page, "publish_success")).to_have_count(1)
+        copied = code(page, "Amplify").replace('"ann"', '"copied"')
+        with Amplify(f"{copied}\nconsole.log('done');") as told:
+            assert next(told) == "done\n"
+        assert any("copied" in line for line in lines)
+
+    # With a token, Amplify asks as it asks a Lambda authorizer.
+    room = httpx.post(f"{site.url}/api/rooms", json={}).json()
+    page.reload()
+    expect(page.locator("html[data-started]")).to_be_attached()
+    page.get_by_label("sent as", exact=True).select_option("Authorization")
+    page.get_by_label("Credential", exact=True).fill(room["host_token"])
+    page.get_by_role("button", name="Connect", exact=True).click()
+    expect(page.locator("#state")).to_have_text("Live")
+    publishing(page).get_by_label("Channel").fill(room["channel"])
+    page.get_by_label("Event, or a list of up to five").fill('{"op": "close"}')
+    publishing(page).get_by_role("button", name="Publish", exact=True).click()
+    expect(frames(page, "publish_success")).to_have_count(1)
+    page.get_by_label("Show my credential").check()
+    copied = code(page, "Amplify").replace('"close"', '"open"')
+    with Amplify(f"{copied}\nconsole.log('done');") as told:
+        assert next(told) == "done\n"
+    assert httpx.get(f"{site.url}/api/rooms/{room['code']}").json()["state"] == "open"
+
+
+def test_publish_is_in_sight_on_a_laptop(site: Site, page: Page) -> None:
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.goto(f"{site.url}/console")
+    button = publishing(page).get_by_role("button", name="Publish", exact=True)
+    expect(button).to_be_in_viewport(ratio=1)
+    expect(page.get_by_role("navigation").get_by_role("link", name="Console")).to_have_attribute(
+        "aria-current", "page"
+    )
 
 
 def test_a_subscribe_as_code_and_without_the_credential(
