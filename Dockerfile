@@ -4,7 +4,7 @@ WORKDIR /src
 COPY . .
 RUN python -m venv /opt/leaderboard \
     && PIP_CONSTRAINT=.ci/constraints.txt PIP_BUILD_CONSTRAINT=.ci/constraints.txt \
-       /opt/leaderboard/bin/pip install --no-cache-dir --disable-pip-version-check '.[redis]'
+       /opt/leaderboard/bin/pip install --no-cache-dir --disable-pip-version-check '.[oidc,redis]'
 
 FROM python:3.13-slim
 ENV PATH=/opt/leaderboard/bin:$PATH \

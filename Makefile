@@ -65,7 +65,7 @@ $(BIN)/pip:
 		"This needs Python 3.11 or newer. Name one: make PYTHON=python3.13 …")'
 	$(PYTHON) -m venv $(VENV) || { .ci/apt-install python3-venv && $(PYTHON) -m venv $(VENV); }
 
-$(VENV)/.run: EXTRAS := redis
+$(VENV)/.run: EXTRAS := oidc,redis
 $(VENV)/.test: EXTRAS := test
 $(VENV)/.dev: EXTRAS := dev
 $(VENV)/.run $(VENV)/.test $(VENV)/.dev: pyproject.toml $(PINS) | $(BIN)/pip

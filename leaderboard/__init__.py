@@ -5,9 +5,10 @@ A game client sends a ``publish`` frame with an event such as ``{"player": "ann"
 1. `realtime` has accepted the connection, whose request `doorway` has timed, and plugged its `session` into the socket
    by `direct`, our door into uvicorn; a text frame is handed over by one call.
 2. `messages` turns the text into a typed value, or into the error that the client gets back.
-3. `operations` asks `channels` what the path means and `auth` whether the credential may publish there; the session
-   asks `limits` whether it may do so now, and the namespace's own function is asked, if it has one (`handlers`). Each
-   event becomes a score of the board's vocabulary.
+3. `operations` asks `channels` what the path means and `auth` whether the credential may publish there: a token may be
+   of an `oidc` provider, or be put to an `authorizer`. The session asks `limits` whether it may do so now, and the
+   namespace's own function is asked, if it has one (`handlers`; both are `functions`). Each event becomes a score of
+   the board's vocabulary.
 4. `broker` passes the batch to the engine (`engines`), which applies it to the `board` of the channel. Its `ranking` is
    a dictionary of entries and a sorted list of ``(key, seq, player)``; a round (`rounds`) says whether scores count
    now, a `curtain` what is shown while the board is frozen. The answer goes back the same way: ``publish_success``.
@@ -28,7 +29,7 @@ of many. `workshop` has the pages to learn with, one of them by a `guide`. `app`
 A module imports only from those before it:
 ``errors settings names retries frames movement lights`` <
 ``addresses channels limits sources events rounds ranking tokens nicknames standing`` <
-``emulation cloudformation beside presence curtain suggestions`` < ``board`` <
+``emulation cloudformation beside presence curtain suggestions functions oidc`` < ``authorizer board`` <
 ``messages auth engines metrics guide packing snippets`` <
 ``hub link asyncapi`` < ``broker subscriptions doorway`` < ``handlers`` < ``operations client referee`` <
 ``session direct simulate`` < ``realtime strict terminal figures`` < ``answers`` < ``exports`` < ``boards rooms`` <

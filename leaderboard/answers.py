@@ -19,8 +19,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 
-from leaderboard import messages
-from leaderboard.auth import Grant
+from leaderboard import channels, messages
+from leaderboard.auth import Grant, Wanted
 from leaderboard.engines import answer_of
 from leaderboard.errors import (
     BadRequest,
@@ -30,7 +30,7 @@ from leaderboard.errors import (
     ResourceNotFound,
     Unauthorized,
 )
-from leaderboard.operations import Operations
+from leaderboard.operations import Operations, Target
 from leaderboard.settings import Namespace, Settings
 
 log = logging.getLogger(__name__)
@@ -150,11 +150,22 @@ async def body_of(request: Request, limit: int) -> bytes:
 
 
 async def publish_to(
-    request: Request, channel: str, events: Sequence[str], *, results: bool = False
+    request: Request,
+    channel: str,
+    events: Sequence[str],
+    *,
+    results: bool = False,
+    boards_only: bool = False,
 ) -> Response:
     """Publish by the right of a request's credential; the answer, or raises what none of it was done for."""
     operations = operations_of(request)
-    target = operations.to_publish(channel, request.headers)
+    caller = operations.auth.caller(request.headers)
+    aim = partial(operations.to_publish, channel, request.headers, caller)
+    target: Target | Refusal = await answer_of(aim)
+    if isinstance(target, Refusal):
+        raise target
+    if boards_only and target.rules.kind != "board":
+        raise ResourceNotFound(f"{target.path} is a relay channel: it has no ranking to control")
     operations.take(target.grant, time.monotonic())
     publish = partial(operations.publish, target, events)
     if target.handler is not None:
@@ -171,24 +182,53 @@ async def publish_to(
 # -- who reads ---------------------------------------------------------------------------------------------------------
 
 
-def reader(request: Request) -> Grant:
-    """Who reads: the bearer of the request's credential, else the public viewer. No public viewing is a 404."""
+async def reader(request: Request, path: str = channels.EVERYTHING) -> Grant:
+    """Who reads a channel, or whatever there is: the bearer of the request's credential, else the public viewer.
+
+    No public viewing is a 404.
+    """
     auth = operations_of(request).auth
-    if any(name in request.headers for name in CREDENTIAL_HEADERS):
-        return auth.authenticate(request.headers)
+    if is_signed(request):
+        rules = settings_of(request).namespaces.get(channels.namespace(path))
+        return await identified(
+            request, auth.to_subscribe(path, rules, auth.caller(request.headers))
+        )
     viewer = auth.viewer()
     if viewer is None:
         raise ResourceNotFound("There is nothing here for callers without a credential")
     return viewer
 
 
+async def manager(request: Request, path: str = channels.EVERYTHING) -> Grant:
+    """Who wants to change something on a channel, or everywhere; raises `Unauthorized`."""
+    auth = operations_of(request).auth
+    rules = settings_of(request).namespaces.get(channels.namespace(path))
+    return await identified(request, auth.to_publish(path, rules, auth.caller(request.headers)))
+
+
+async def identified(request: Request, wanted: Wanted) -> Grant:
+    """The grant of a request's credential; raises why there is none."""
+    auth = operations_of(request).auth
+    grant: Grant | Refusal = await answer_of(partial(auth.identify, request.headers, wanted))
+    if isinstance(grant, Refusal):
+        raise grant
+    return grant
+
+
+def is_signed(request: Request) -> bool:
+    """Whether a request has a credential, good or not."""
+    return any(name in request.headers for name in CREDENTIAL_HEADERS)
+
+
 async def visible(request: Request, path: str) -> tuple[Namespace, Grant]:
     """The rules of a channel that the caller may see, and by what right; raises what the caller may know."""
-    grant = reader(request)
+    grant = await reader(request, path)
     try:
+        if not grant.covers(path):
+            raise Unauthorized  # who may not go there does not learn whether it is there
         target = await operations_of(request).to_read(path, grant)
     except (Unauthorized, Denied):
-        if any(name in request.headers for name in CREDENTIAL_HEADERS):
+        if is_signed(request):
             raise
         raise ResourceNotFound(f"There is no board {path} here") from None
     return target.rules, grant

@@ -19,6 +19,7 @@ from leaderboard.answers import (
     body_of,
     content,
     json_answer,
+    manager,
     operations_of,
     publish_to,
     settings_of,
@@ -108,7 +109,7 @@ async def revoke(
     server's process; the setting `tokens_not_before` ends all older tokens for good.
     """
     operations = operations_of(request)
-    operations.auth.may_revoke(operations.auth.authenticate(request.headers))
+    operations.auth.may_revoke(await manager(request))
     # Nothing but its end at the latest is known of it.
     await operations.broker.revoke(token_id, time.time() + tokens.LIFETIME + tokens.SKEW)
     return Response(status_code=204, headers=READ_HEADERS)

@@ -99,7 +99,7 @@ async def list_boards(
 ) -> Response:
     """Running boards that the caller may see, by path."""
     operations = operations_of(request)
-    grant = reader(request)
+    grant = await reader(request)
     pattern = f"{channels.parse(under)}/*" if under else channels.EVERYTHING
     found: list[Running] = []
     last = after
@@ -206,14 +206,12 @@ async def control_board(request: Request, channel: str) -> Response:
     The body is the event, as it would be published on the channel; the answer is that of `POST /event`.
     """
     path = channels.parse(channel)
-    if operations_of(request).broker.rules(path).kind != "board":
-        raise ResourceNotFound(f"{path} is a relay channel: it has no ranking to control")
     body = await body_of(request, MAX_EVENT_BYTES)
     try:
         event = body.decode()
     except UnicodeDecodeError:
         raise BadRequest("The body is not UTF-8") from None
-    return await publish_to(request, path, [event])
+    return await publish_to(request, path, [event], boards_only=True)
 
 
 async def list_players(

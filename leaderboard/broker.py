@@ -69,7 +69,7 @@ class Broker:
         self.hub = Hub()
         self.metrics = metrics or Metrics()
         self._engine = engine
-        self._namespaces = namespaces
+        self.namespaces = namespaces
         self._loop: asyncio.AbstractEventLoop
         self._agenda: dict[float, list[Room]] = {}
         self._reads: deque[Callable[[], None]] = deque()
@@ -110,7 +110,7 @@ class Broker:
     def rules(self, path: str) -> Namespace:
         """The rules of a channel's namespace; raises `Unauthorized` for one that does not exist, as AppSync does."""
         name = channels.namespace(path)
-        rules = self._namespaces.get(name)
+        rules = self.namespaces.get(name)
         if rules is None:
             raise Unauthorized(f"There is no namespace {name!r} here.")
         return rules

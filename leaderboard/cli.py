@@ -24,7 +24,7 @@ from leaderboard.events import MAX_PLAYER
 from leaderboard.names import is_printable_id
 from leaderboard.settings import ApiKey, ConfigError, Settings, render
 from leaderboard.sources import DEFAULT_FILE, Loaded, load
-from leaderboard.tokens import TokenRole
+from leaderboard.tokens import MAX_RATE, TokenRole
 
 cli = typer.Typer(
     name="leaderboard",
@@ -276,6 +276,10 @@ def token(
     player: Annotated[
         str | None, typer.Option(help="The player whose row it is good for, with --role player.")
     ] = None,
+    rate: Annotated[
+        int | None,
+        typer.Option(min=1, max=MAX_RATE, help="Publishes in any second, of all who have it."),
+    ] = None,
     lifetime: Annotated[
         float,
         typer.Option(
@@ -309,7 +313,7 @@ def token(
     if player is not None and not (1 <= len(player) <= MAX_PLAYER and is_printable_id(player)):
         fail(f"--player is 1 to {MAX_PLAYER} characters, none of them a control character")
     try:
-        text, claims = Authenticator(settings).issue(role, channel, player, lifetime)
+        text, claims = Authenticator(settings).issue(role, channel, player, lifetime, rate)
     except BadRequest as error:
         fail(f"no server would take this token: {error.message}")
     except ConfigError as error:
@@ -332,7 +336,7 @@ def _toml(model: BaseModel, sources: Mapping[str, str], prefix: str = "") -> Ite
                 pass  # TOML has no word for it
             case BaseModel() as below:
                 tables.append((f"[{name}]", f"{name}.", below))
-            case dict() as named:
+            case dict() as named if name == "namespaces":
                 tables += [(f"[{name}.{key}]", f"{name}.{key}.", at) for key, at in named.items()]
             case (BaseModel(), *_) as several:
                 tables += [(f"[[{name}]]", f"{name}.", at) for at in several]
@@ -347,8 +351,9 @@ def _toml(model: BaseModel, sources: Mapping[str, str], prefix: str = "") -> Ite
 
 
 def _source(name: str, sources: Mapping[str, str]) -> str:
-    """Where a setting comes from. The tables of a list come from one source together."""
-    return sources.get(name) or sources.get(name.partition(".")[0]) or "default"
+    """Where a setting comes from: itself, the list whose tables come from one source together, or what is in it."""
+    below = (source for dotted, source in sources.items() if dotted.startswith(f"{name}."))
+    return sources.get(name) or sources.get(name.partition(".")[0]) or next(below, "default")
 
 
 def _load(config: Path | None, **flags: Any) -> Loaded:

@@ -137,6 +137,19 @@ class Denied(Refusal):
         super().__init__(message)
 
 
+# -- Ours: nobody can say who this is ----------------------------------------------------------------------------------
+
+
+class AuthUnavailable(Refusal):
+    """The provider whose keys a token is to be checked by cannot be reached: try again later."""
+
+    error_type = "AuthUnavailable"
+    status = 503
+
+    def __init__(self, message: str = "Tokens cannot be checked now. Try again later.") -> None:
+        super().__init__(message)
+
+
 # -- Ours: a handler has refused ---------------------------------------------------------------------------------------
 
 

@@ -19,13 +19,8 @@ word of what was published.
 
 from __future__ import annotations
 
-import asyncio
-import importlib
-import inspect
 import itertools
-import logging
-import traceback
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, Literal
@@ -36,11 +31,12 @@ from leaderboard import channels, messages
 from leaderboard.auth import Grant, Role
 from leaderboard.board import Person
 from leaderboard.broker import Broker
-from leaderboard.errors import Denied, InternalFailure, InvalidEvent, Refusal, Refused
+from leaderboard.errors import Denied, InvalidEvent, Refusal, Refused
+from leaderboard.functions import Function, Running, imported
 from leaderboard.messages import MAX_EVENT_BYTES, Accepted, Failed, Published
 from leaderboard.ranking import Row, View
 from leaderboard.rounds import Round
-from leaderboard.settings import ConfigError, Namespace
+from leaderboard.settings import Namespace
 
 __all__ = [
     "Board",
@@ -54,11 +50,6 @@ __all__ = [
     "Round",
     "Row",
 ]
-
-log = logging.getLogger(__name__)
-
-FAREWELL = 0.5
-"""Seconds that handlers at work have when the server ends: `serve` promises five in all."""
 
 
 @dataclass(slots=True)
@@ -138,7 +129,7 @@ class Context:
     channel: str
     """The path, as ``/game/KX7M``; of a subscribe also a wildcard, as ``/game/*``."""
     identity: Grant
-    """Who asks: ``role``, ``player`` (of a player's token), and an ``id`` that is safe to log."""
+    """Who asks: ``role``, ``player`` (of a player's token), an ``id`` that is safe to log, what else was ``said``."""
     board: Board
     events: list[Event] = field(default_factory=list)
     """Of a publish: those that could be read, and may touch the row that they name."""
@@ -154,116 +145,27 @@ class Context:
         return channels.namespace(self.channel)
 
 
-Function = Callable[[Context], Any]
-Done = Callable[[Any], None]
-Running = dict[asyncio.Task[Any], Callable[[str], None]]
-"""The async handlers at work, each with the way to give it up."""
-
-
-class Handler:
-    """One function of the operator's, and how it is asked."""
-
-    def __init__(self, name: str, function: Function, seconds: float, running: Running) -> None:
-        self.name = name
-        self._function = function
-        self._seconds = seconds
-        self._running = running
-
-    def ask(self, context: Context, done: Done) -> None:
-        """Call it. ``done`` runs once, before this returns if the function is a plain one: with what was returned, or
-        with the `Refusal` that came of it."""
-        try:
-            answer = self._function(context)
-        except (Exception, asyncio.CancelledError) as error:
-            done(self._refusal(error))
-            return
-        if inspect.isawaitable(answer):
-            self._wait(answer, done)
-        else:
-            done(answer)
-
-    def blame(self, what: str) -> InternalFailure:
-        """Log what it did wrong; what the client is told instead."""
-        log.error("handler %s %s", self.name, what)
-        return InternalFailure()
-
-    def _wait(self, answer: Awaitable[Any], done: Done) -> None:
-        task = asyncio.create_task(_awaited(answer), name=f"handler {self.name}")
-
-        def give_up(why: str) -> None:
-            if task not in self._running:
-                return  # it has ended in this very moment
-            # Whatever it does from now on, even if it will not be cancelled, nobody waits for it.
-            forget()
-            task.cancel()
-            done(self.blame(why))
-
-        def ended(_: object) -> None:
-            # Asked in any case, or the loop tells that nobody ever did.
-            error = asyncio.CancelledError() if task.cancelled() else task.exception()
-            if task in self._running:
-                forget()
-                done(task.result() if error is None else self._refusal(error))
-
-        def forget() -> None:
-            timer.cancel()
-            del self._running[task]
-
-        late = f"took more than {self._seconds:g} s"
-        timer = asyncio.get_running_loop().call_later(self._seconds, give_up, late)
-        self._running[task] = give_up
-        task.add_done_callback(ended)
-
-    def _refusal(self, error: BaseException) -> Refusal:
-        if isinstance(error, Refusal):
-            return error
-        # Not the error's own text: it may quote what was published.
-        where = "".join(traceback.format_tb(error.__traceback__))
-        return self.blame(f"raised {type(error).__name__}\n{where}".rstrip())
-
-
-async def _awaited(answer: Awaitable[Any]) -> Any:
-    return await answer
-
-
 class Handlers:
     """The handlers of a server's namespaces. Raises `ConfigError` for what cannot be imported."""
 
     def __init__(self, namespaces: Mapping[str, Namespace]) -> None:
-        self._running: Running = {}
-        self.on_publish: dict[str, Handler] = {}
-        self.on_subscribe: dict[str, Handler] = {}
+        self._running = Running()
+        self.on_publish: dict[str, Function] = {}
+        self.on_subscribe: dict[str, Function] = {}
         for namespace, rules in namespaces.items():
             for kind, name, shelf in (
                 ("on_publish", rules.on_publish, self.on_publish),
                 ("on_subscribe", rules.on_subscribe, self.on_subscribe),
             ):
                 if name is not None:
-                    function = _imported(name, f"namespaces.{namespace}.{kind}")
-                    shelf[namespace] = Handler(name, function, rules.handler_timeout, self._running)
+                    function = imported(name, f"namespaces.{namespace}.{kind}")
+                    shelf[namespace] = Function(
+                        name, function, rules.handler_timeout, self._running
+                    )
 
     async def stop(self) -> None:
         """Give those that are at work a moment to end, then give them up."""
-        if self._running:
-            await asyncio.wait(self._running, timeout=FAREWELL)
-        for give_up in list(self._running.values()):
-            give_up("was at work when the server ended")
-
-
-def _imported(name: str, setting: str) -> Function:
-    """The function behind an import string, ``package.module:function``."""
-    module, _, path = name.partition(":")
-    try:
-        found: Any = importlib.import_module(module)
-        for part in path.split("."):
-            found = getattr(found, part)
-    except Exception as error:  # a module of somebody else's may raise anything
-        raise ConfigError(
-            f"{setting}: {name} cannot be imported: {type(error).__name__}: {error}"
-        ) from error
-    if not callable(found):
-        raise ConfigError(f"{setting}: {name} is no function")
-    return found  # type: ignore[no-any-return]
+        await self._running.stop()
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,11 +60,12 @@ class Rates:
     def __len__(self) -> int:
         return len(self._rates)
 
-    def take(self, who: str, now: float) -> None:
-        """Take one for ``who``; raises `LimitExceeded` as `Rate` does."""
-        if not self._count:
+    def take(self, who: str, now: float, count: int | None = None) -> None:
+        """Take one for ``who``, who may have a ``count`` of its own; raises `LimitExceeded` as `Rate` does."""
+        most = self._count if count is None else count
+        if not most:
             return
-        rate = self._rates.pop(who, None) or Rate(self._count, self._what, self._seconds)
+        rate = self._rates.pop(who, None) or Rate(most, self._what, self._seconds)
         self._rates[who] = rate  # the last to ask stands last
         self._forget(now)
         rate.take(now)

@@ -15,13 +15,14 @@ from typing import Literal
 from msgspec import Struct
 
 from leaderboard import channels, handlers, messages
-from leaderboard.auth import Authenticator, Grant, Role, may_apply, may_touch
+from leaderboard.auth import Authenticator, Caller, Grant, Role, Wanted, may_apply, may_touch
 from leaderboard.board import Applied
 from leaderboard.broker import Broker
 from leaderboard.engines import Batch, Outcome, answer_of
 from leaderboard.errors import LimitExceeded, Refusal, Unauthorized
 from leaderboard.events import Event, Score
-from leaderboard.handlers import Board, Context, Handled, Handler, Handlers, outgoing
+from leaderboard.functions import Function
+from leaderboard.handlers import Board, Context, Handled, Handlers, outgoing
 from leaderboard.limits import Rates
 from leaderboard.messages import Accepted, Failed, Published, Result
 from leaderboard.metrics import Counter
@@ -42,8 +43,11 @@ class Target(Struct, frozen=True):
     """Publishes of the namespace that succeeded."""
     events: Counter
     """Events of the namespace that succeeded."""
-    handler: Handler | None
+    handler: Function | None
     """Who is asked first, about a publish or a subscribe, as the case may be."""
+
+
+Aimed = Callable[[Target | Refusal], None]
 
 
 class Operations:
@@ -58,35 +62,67 @@ class Operations:
         self._limits = limits
         self._credentials = Rates(limits.publishes_per_credential, "publishes of one credential")
         self._players = Rates(limits.publishes_per_player, "publishes of one player")
+        self._tokens = Rates(0, "publishes by one token")
 
     def take(self, grant: Grant, now: float) -> None:
         """Count a publish against what a credential and a player may, whatever doors they come by.
 
         Raises `LimitExceeded`. A player's rate is that of all its devices together; a key that many clients share has
-        none of its own unless it is configured.
+        none of its own unless it is configured, and a token the one that it names.
         """
         try:
             if grant.player is not None:
                 self._players.take(f"{grant.channels[0]} {grant.player}", now)
             if self._limits.publishes_per_credential:
                 self._credentials.take(grant.id, now)
+            if grant.rate is not None:
+                self._tokens.take(grant.id, now, grant.rate)
         except LimitExceeded:
             self.broker.metrics.count("InboundMessageDropped")
             raise
 
-    def to_publish(self, channel: str, credentials: Credentials) -> Target:
-        """Where a publish may go; raises `BadRequest` or `Unauthorized`."""
+    def to_publish(
+        self, channel: str, credentials: Credentials, caller: Caller, done: Aimed
+    ) -> None:
+        """Where a publish may go; ``done`` as of `Authenticator.identify`. Raises `BadRequest` for no channel."""
         path = channels.parse(channel)
-        rules = self.broker.rules(path)
-        grant = self.auth.authenticate(credentials)
-        self.auth.may_publish(grant, path, rules)
-        return self._target(path, rules, grant, self.handlers.on_publish)
+        wanted = self.auth.to_publish(
+            path, self.broker.namespaces.get(channels.namespace(path)), caller
+        )
+        self._aim(path, credentials, wanted, self._to_publish, done)
 
-    def to_subscribe(self, channel: str, credentials: Credentials) -> Target:
-        """What a subscribe may show; raises `BadRequest` or `Unauthorized`."""
+    def to_subscribe(
+        self, channel: str, credentials: Credentials, caller: Caller, done: Aimed
+    ) -> None:
+        """What a subscribe may show; ``done`` as of `Authenticator.identify`. Raises `BadRequest` for no channel."""
         path = channels.parse_subscription(channel)
-        rules = self.broker.rules(path)
-        return self._to_see(path, rules, self.auth.authenticate(credentials))
+        wanted = self.auth.to_subscribe(
+            path, self.broker.namespaces.get(channels.namespace(path)), caller
+        )
+        self._aim(path, credentials, wanted, self._to_see, done)
+
+    def _aim(
+        self,
+        path: str,
+        credentials: Credentials,
+        wanted: Wanted,
+        aim: Callable[[str, Namespace, Grant], Target],
+        done: Aimed,
+    ) -> None:
+        def identified(grant: Grant | Refusal) -> None:
+            done(grant if isinstance(grant, Refusal) else self._target_or_refusal(path, grant, aim))
+
+        self.auth.identify(credentials, wanted, identified)
+
+    def _target_or_refusal(
+        self, path: str, grant: Grant, aim: Callable[[str, Namespace, Grant], Target]
+    ) -> Target | Refusal:
+        try:
+            if not grant.covers(path):
+                raise Unauthorized  # before the namespace: who may not go there does not learn whether it is there
+            return aim(path, self.broker.rules(path), grant)
+        except Refusal as refusal:
+            return refusal
 
     async def to_read(self, path: str, grant: Grant) -> Target:
         """What a reader may be shown; raises `Unauthorized`, or what the namespace's handler refuses with."""
@@ -104,12 +140,16 @@ class Operations:
             return False
         return target.handler is None or grant.role >= Role.HOST
 
+    def _to_publish(self, path: str, rules: Namespace, grant: Grant) -> Target:
+        self.auth.may_publish(grant, path, rules)
+        return self._target(path, rules, grant, self.handlers.on_publish)
+
     def _to_see(self, path: str, rules: Namespace, grant: Grant) -> Target:
         self.auth.may_subscribe(grant, path, rules)
         return self._target(path, rules, grant, self.handlers.on_subscribe)
 
     def _target(
-        self, path: str, rules: Namespace, grant: Grant, asked: Mapping[str, Handler]
+        self, path: str, rules: Namespace, grant: Grant, asked: Mapping[str, Function]
     ) -> Target:
         namespace, counter = channels.namespace(path), self.broker.metrics.counter
         published = counter("PublishSuccess", namespace)

@@ -14,12 +14,14 @@ import math
 import time
 from collections import Counter, deque
 from collections.abc import Callable
+from functools import partial
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from leaderboard import direct, frames, messages
-from leaderboard.auth import PROTOCOL, Grant, credentials_of_upgrade
+from leaderboard.auth import PROTOCOL, Caller, Grant, credentials_of_upgrade
 from leaderboard.direct import EXTENSION, HIGH_WATER, DirectProtocol
+from leaderboard.engines import answer_of
 from leaderboard.errors import Close, LimitExceeded, Refusal
 from leaderboard.limits import Rate, Rates, source
 from leaderboard.operations import Operations
@@ -171,7 +173,8 @@ class Realtime:
         """One connection: its whole life over plain ASGI, or up to its session under `direct`."""
         self._metrics.count("ConnectRequests")
         offered = websocket.scope["subprotocols"]
-        opened = self._opened(websocket)
+        caller = self._operations.auth.caller(websocket.headers)
+        opened = await self._opened(websocket, caller)
         await websocket.accept(PROTOCOL if PROTOCOL in offered else None)
         came_from = source("" if websocket.client is None else websocket.client.host)
         try:
@@ -183,11 +186,11 @@ class Realtime:
         self._metrics.count("ConnectClientError" if refused else "ConnectSuccess")
         plug = websocket.scope.get("extensions", {}).get(EXTENSION)
         if isinstance(plug, DirectProtocol):
-            self._begin(plug, opened, came_from)
+            self._begin(plug, opened, caller, came_from)
             plug.attach(self._connections[plug].session, lambda: self._end(plug))
             return
         door = AsgiDoor(websocket)
-        self._begin(door, opened, came_from)
+        self._begin(door, opened, caller, came_from)
         door.session = self._connections[door].session
         writer = asyncio.create_task(door.run(), name="writer of a connection")
         try:
@@ -216,15 +219,17 @@ class Realtime:
             if door.session.busy:
                 await door.until_free()
 
-    def _opened(self, websocket: WebSocket) -> Grant | Refusal:
+    async def _opened(self, websocket: WebSocket, caller: Caller) -> Grant | Refusal:
         """The grant of this upgrade's credential, or why it may not connect."""
         auth = self._operations.auth
         try:
             offered = websocket.scope["subprotocols"]
             credentials = credentials_of_upgrade(offered, websocket.headers)
             self._session.look_at(credentials, PROTOCOL in offered)
-            grant = auth.authenticate(credentials)
-            auth.may_connect(grant)
+            ask = partial(auth.identify, credentials, auth.to_connect(caller))
+            grant: Grant | Refusal = await answer_of(ask)
+            if isinstance(grant, Grant):
+                auth.may_connect(grant)
         except Refusal as refusal:
             return refusal
         return grant
@@ -251,8 +256,10 @@ class Realtime:
         except (WebSocketDisconnect, OSError, RuntimeError):
             pass  # it left first
 
-    def _begin(self, door: AnyDoor, opened: Grant | Refusal, came_from: str) -> None:
-        session = self._session(self._operations, self._limits, door, opened)
+    def _begin(
+        self, door: AnyDoor, opened: Grant | Refusal, caller: Caller, came_from: str
+    ) -> None:
+        session = self._session(self._operations, self._limits, door, opened, caller)
         self._connections[door] = _Connection(session, came_from)
         self._sources[came_from] += 1
         self._wheel.add(door)
@@ -306,6 +313,7 @@ class Realtime:
         self.draining = True
         for connection in self._connections.values():
             connection.session.halt()
+        await self._operations.auth.stop()
         await self._operations.handlers.stop()
         await self._operations.broker.drain()
         self._wheel.stop()

@@ -26,6 +26,7 @@ from leaderboard.answers import (
     body_of,
     content,
     json_answer,
+    manager,
     operations_of,
     settings_of,
 )
@@ -161,7 +162,7 @@ async def make_room(request: Request) -> Response:
     """Make a room: anyone may, or a host, as the setting `rooms` says. It ends two hours after its last use."""
     settings = settings_of(request)
     if settings.rooms == "host":
-        grant = operations_of(request).auth.authenticate(request.headers)
+        grant = await manager(request, f"/{GAME}/*")
         if grant.role < Role.HOST or not grant.covers(f"/{GAME}/*"):
             raise Unauthorized("Only a host may make a room here.")
     wanted = _decoded(await body_of(request, MAX_BODY), NewRoom)
@@ -285,7 +286,8 @@ def _returning(request: Request, room: Room) -> str | None:
     if "authorization" not in request.headers:
         return None
     try:
-        grant = operations_of(request).auth.authenticate(request.headers)
+        auth = operations_of(request).auth
+        grant = auth.authenticate(request.headers, request.headers.get("origin"))
     except Unauthorized:
         return None
     return grant.player if grant.covers(room.channel) else None

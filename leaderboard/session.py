@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from leaderboard import channels, messages
-from leaderboard.auth import Grant, Role
+from leaderboard.auth import Caller, Grant, Role
 from leaderboard.errors import (
     BadRequest,
     Close,
@@ -38,6 +38,7 @@ from leaderboard.settings import Limits
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+Asked = TypeVar("Asked", Publish, Subscribe)
 
 REMEMBERED = 8192
 """Characters of credentials that a session remembers: a JWT with many claims and a signature of AWS fit."""
@@ -73,18 +74,24 @@ class Session:
         """What an upgrade brings, and whether it named the protocol; raises a `Refusal` for what may not connect."""
 
     def __init__(
-        self, operations: Operations, limits: Limits, door: Door, opened: Grant | Refusal
+        self,
+        operations: Operations,
+        limits: Limits,
+        door: Door,
+        opened: Grant | Refusal,
+        caller: Caller,
     ) -> None:
         self._operations = operations
         self._broker = operations.broker
         self._limits = limits
         self.door = door
         self._opened = opened
+        self._caller = caller
         self._received = operations.broker.metrics.counter("InboundMessages")
         self._rate = Rate(limits.publishes_per_second, "publishes of one connection")
         self._subscriptions: dict[str, Subscription] = {}
         self._grants: dict[str, Grant] = {}
-        """What the subscriptions were opened by, where that has an end."""
+        """What the subscriptions were opened by, where that may end."""
         self.ends = math.inf
         """No grant of this connection ends before, in seconds since 1970."""
         if isinstance(opened, Grant):
@@ -93,7 +100,9 @@ class Session:
         self._channel: str | None = None
         self._authorization: dict[str, Any] | None = None
         self._last_target: Target
-        self._parked = self._halted = self._closed = False
+        self._halted = self._closed = False
+        self._parked = 0
+        """Answers of others that are waited for: a step that waits may lead to another that does."""
         self.waiting: dict[Subscription, None] = {}
         self.spoken = False
         """Whether the client has sent anything yet."""
@@ -103,8 +112,9 @@ class Session:
     @property
     def busy(self) -> bool:
         """The door must not read on while this is true: the client does not take its answers, or waits for too many,
-        or for a handler, behind which its later frames wait in order; or the server is about to end."""
-        waiting = self._parked or self._halted
+        or for a handler or whoever knows its credential, behind which its later frames wait in order; or the server is
+        about to end."""
+        waiting = self._parked > 0 or self._halted
         return waiting or self._unanswered >= UNANSWERED or self.door.congested
 
     def receive(self, text: str) -> None:
@@ -207,8 +217,8 @@ class Session:
         self.door.send_text(messages.KEEP_ALIVE)
 
     def _park(self, ask: Callable[[Callable[[T], None]], None], go_on: Callable[[T], None]) -> None:
-        """Ask a handler. Until it has answered, the frames that come wait; ``go_on`` is told what it said."""
-        answered = False
+        """Ask somebody. Until the answer is there, the frames that come wait; ``go_on`` is told what it was."""
+        answered = parked = False
 
         def answer(value: T) -> None:
             nonlocal answered
@@ -216,18 +226,60 @@ class Session:
             try:
                 go_on(value)
             finally:
-                if self._parked:  # not within the call of `ask`: nobody has begun to wait there
-                    self._parked = False
-                    self.door.wake()
+                if parked:  # not within the call of `ask`: nobody has begun to wait there
+                    self._parked -= 1
+                    if not self._parked:
+                        self.door.wake()
 
         ask(answer)
-        self._parked = not answered
+        if not answered:
+            parked = True
+            self._parked += 1
 
     # -- publish ------------------------------------------------------------------------------------------------------
 
     def _publish(self, message: Publish) -> None:
         messages.check_events(message.events)
-        target = self._target(message)
+        channel, authorization = message.channel, message.authorization
+        # A client mostly says what it said last: that is not looked up again.
+        if (
+            channel == self._channel
+            and authorization == self._authorization
+            and self._operations.auth.holds(self._last_target.grant)
+        ):
+            self._take(message, self._last_target)
+            return
+        ask = partial(self._operations.to_publish, channel, authorization, self._caller)
+        self._park(ask, partial(self._aimed, message, self._may_publish))
+
+    def _aimed(
+        self, message: Asked, go_on: Callable[[Asked, Target], None], target: Target | Refusal
+    ) -> None:
+        """Somebody has said what a credential is good for, perhaps long after it was asked."""
+        if self._closed:
+            return
+        try:
+            if isinstance(target, Refusal):
+                raise target
+            refusal = self._operations.auth.ended(target.grant)
+            if refusal is not None:
+                raise refusal
+            go_on(message, target)
+        except Refusal as error:
+            self._refuse(message, error)
+        except Exception:
+            log.exception("a %s failed", type(message).__name__)
+            self._refuse(message, InternalFailure())
+
+    def _may_publish(self, message: Publish, target: Target) -> None:
+        # Only what a credential needs is worth remembering: a client could put megabytes beside it.
+        if _is_small(message.authorization):
+            self._channel, self._authorization = message.channel, message.authorization
+            self._last_target = target
+        self._take(message, target)
+
+    def _take(self, message: Publish, target: Target) -> None:
+        """Take a publish of one who may: the rest is its rate, its handler and its events."""
         now = time.monotonic()
         try:
             self._rate.take(now)
@@ -280,25 +332,17 @@ class Session:
             self._broker.metrics.count("PublishClientError", target.namespace)
             self.door.send_text(messages.publish_failed(message.id, published.failed))
 
-    def _target(self, message: Publish) -> Target:
-        """Where a publish may go. A client mostly says what it said last: that is not looked up again."""
-        channel, authorization = message.channel, message.authorization
-        if channel == self._channel and authorization == self._authorization:
-            grant = self._last_target.grant
-            if grant.ends is None or self._operations.auth.ended(grant) is None:
-                return self._last_target
-        target = self._operations.to_publish(channel, authorization)
-        # Only what a credential needs is worth remembering: a client could put megabytes beside it.
-        if _is_small(authorization):
-            self._channel, self._authorization, self._last_target = channel, authorization, target
-        return target
-
     # -- subscribe ----------------------------------------------------------------------------------------------------
 
     def _subscribe(self, message: Subscribe) -> None:
         if message.id in self._subscriptions:
             raise DuplicatedOperation(f"{message.id} is the id of a live subscription")
-        target = self._operations.to_subscribe(message.channel, message.authorization)
+        ask = partial(
+            self._operations.to_subscribe, message.channel, message.authorization, self._caller
+        )
+        self._park(ask, partial(self._aimed, message, self._may_subscribe))
+
+    def _may_subscribe(self, message: Subscribe, target: Target) -> None:
         ceiling = self._limits.subscriptions_per_connection
         if len(self._subscriptions) >= ceiling:
             raise MaxSubscriptionsReached(f"{ceiling} subscriptions per connection, no more")
@@ -334,7 +378,7 @@ class Session:
     def _open(self, message: Subscribe, target: Target, subscription: Subscription) -> None:
         self._broker.subscribe(subscription)
         self._subscriptions[message.id] = subscription
-        if target.grant.ends is not None:
+        if not target.grant.lasting:
             self._grants[message.id] = target.grant
             self._expect_end(target.grant)
         self._count("Subscribe", "Success", target.path)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -55,15 +56,32 @@ def _seconds(value: object) -> object:
 Duration = Annotated[float, BeforeValidator(_seconds), Field(gt=0, allow_inf_nan=False)]
 """Seconds; written ``"500ms"``, ``"90s"``, ``"5m"``, ``"2h"``, ``"1d"`` or as a number."""
 
-AuthMode = Literal["API_KEY"]
+AuthMode = Literal["API_KEY", "OPENID_CONNECT", "AMAZON_COGNITO_USER_POOLS", "AWS_LAMBDA"]
+"""AppSync's auth modes, but for AWS_IAM: nobody here knows the secret keys of AWS."""
+OIDC_MODES: frozenset[AuthMode] = frozenset({"OPENID_CONNECT", "AMAZON_COGNITO_USER_POOLS"})
+"""Two names of one thing: a user pool is an OpenID provider."""
 AuthModes = Annotated[tuple[AuthMode, ...], Field(min_length=1)]
 RoleName = Literal["viewer", "scorekeeper", "host", "admin"]
 """What a key may be. A token may be a player's too."""
+ClaimedRole = Literal["viewer", "player", "scorekeeper", "host", "admin"]
+Algorithm = Literal[
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
+]
+"""None that signs by a shared secret: whoever knows the public key must not be able to write a token."""
 BlockedName = Annotated[str, Field(pattern=r"^\*?[\p{L}\p{M}]+\*?$")]
 ImportString = Annotated[str, Field(pattern=r"^[\w.]+:[\w.]+$")]
 """Where a function is: ``package.module:function``."""
 Proxy = Literal["*"] | IPvAnyNetwork
 Bound = Annotated[float, Field(ge=-MAX_SCORE, le=MAX_SCORE, allow_inf_nan=False)]
+_HOST = (
+    r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*"
+)
+_ORIGIN = re.compile(rf"https?://(?:\*\.)?{_HOST}(?::[0-9]{{1,5}})?")
+"""As browsers send it: no path, and the port only where it is not the scheme's own."""
+_PROVIDER = re.compile(
+    rf"(?:https://{_HOST}|http://(?:localhost|127\.0\.0\.1|\[::1\]))(?::[0-9]{{1,5}})?(?:/[^\s?#]*)?"
+)
+"""A key that came over a line that anybody may have changed proves nothing."""
 
 
 class _Table(BaseModel):
@@ -78,6 +96,11 @@ class ApiKey(_Table):
     channels: tuple[str, ...] = Field(
         ("/*",), min_length=1, description='Channels that it covers; `"/*"` is every channel.'
     )
+    origins: tuple[str, ...] = Field(
+        (),
+        description="Sites whose pages may use it, as https://blog.example or https://*.example; with none it is not"
+        " bound. It stops the pages of other sites, not programs: those say of themselves what they like.",
+    )
 
     @field_validator("key")
     @classmethod
@@ -85,6 +108,79 @@ class ApiKey(_Table):
         if len(value.get_secret_value()) < MIN_KEY:
             raise ValueError(f"a key has at least {MIN_KEY} characters")
         return value
+
+    @field_validator("origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(f"{origin!r} is no origin: https://blog.example")
+        return tuple(origin.lower() for origin in value)
+
+
+class Oidc(_Table):
+    """The OpenID provider whose tokens are taken, and what their claims are worth here."""
+
+    issuer: str = Field(
+        "",
+        description="The provider, exactly as its tokens name it (`iss`), as https://id.example/realms/games; it is"
+        ' found by its discovery document; "" = none.',
+    )
+    jwks_uri: str = Field(
+        "", description="Where its keys are, for a provider that has no discovery document."
+    )
+    audiences: tuple[str, ...] = Field(
+        (),
+        description="Who a token must be meant for: its `aud`, or, where it has none, its `client_id`, as the access"
+        " tokens of user pools do. At least one.",
+    )
+    algorithms: tuple[Algorithm, ...] = Field(
+        ("RS256", "ES256"), min_length=1, description="Signatures that are taken."
+    )
+    clock_skew: Duration = Field(
+        30.0, le=300, description="How far the provider's clock may be from this server's."
+    )
+    keys_ttl: Duration = Field(
+        3600.0,
+        description="Its keys are asked for anew after so long, and when a token names a new one.",
+    )
+    role_claim: str = Field(
+        "",
+        description="The claim that decides on the role, as `cognito:groups`, or `realm_access.roles` of a nested one;"
+        ' a text or a list of texts; "" = `default_role` for all.',
+    )
+    roles: dict[str, ClaimedRole] = Field(
+        {},
+        description='What a value of that claim is worth, as `{ umpires = "scorekeeper" }`; the highest counts.',
+    )
+    default_role: Literal["none"] | ClaimedRole = Field(
+        "viewer", description="The role of who has none of those; none = refused."
+    )
+    player_claim: str = Field(
+        "sub", description="The claim that names the player, for the role player."
+    )
+    channels: tuple[str, ...] = Field(
+        ("/*",),
+        min_length=1,
+        description='Channels that its tokens cover; `"/*"` is every channel.',
+    )
+
+    @field_validator("issuer", "jwks_uri")
+    @classmethod
+    def _secure(cls, value: str) -> str:
+        if value and not _PROVIDER.fullmatch(value):
+            raise ValueError("an address that begins with https:// (on this machine also http://)")
+        return value
+
+    @model_validator(mode="after")
+    def _complete(self) -> Oidc:
+        if self.issuer and not self.audiences:
+            raise ValueError(
+                "audiences is empty: a token that is meant for anybody is good nowhere"
+            )
+        if not self.issuer and (self.jwks_uri or self.audiences):
+            raise ValueError("issuer is missing")
+        return self
 
 
 class Limits(_Table):
@@ -312,6 +408,21 @@ class Settings(BaseSettings):
     api_keys: tuple[ApiKey, ...] = Field(
         (), description="API keys; with none, `serve` makes one for this run and prints it."
     )
+    oidc: Oidc = Field(Oidc(), description="The OpenID provider.")
+    authorizer: ImportString | None = Field(
+        None,
+        description="The custom authorizer of the mode AWS_LAMBDA, as `package.module:function`.",
+    )
+    authorizer_timeout: Duration = Field(
+        2.0, description="An async authorizer that takes longer is given up."
+    )
+    authorizer_ttl: float = Field(
+        300.0,
+        ge=0,
+        le=3600,
+        allow_inf_nan=False,
+        description="Seconds that its answer is good for, where that has no `ttlOverride`; 0 = asked each time.",
+    )
     limits: Limits = Field(Limits(), description="Ceilings and rates.")
     namespaces: dict[str, Namespace] = Field(
         default_factory=default_namespaces,
@@ -357,6 +468,24 @@ class Settings(BaseSettings):
                 )
         return value
 
+    @model_validator(mode="after")
+    def _modes_have_providers(self) -> Settings:
+        for name, modes in self._all_modes():
+            for mode in modes:
+                if mode in OIDC_MODES and not self.oidc.issuer:
+                    raise ValueError(f"{name}: {mode} needs oidc.issuer")
+                if mode == "AWS_LAMBDA" and self.authorizer is None:
+                    raise ValueError(f"{name}: {mode} needs authorizer")
+        return self
+
+    def _all_modes(self) -> Iterator[tuple[str, AuthModes]]:
+        yield "connection_auth_modes", self.connection_auth_modes
+        yield "default_publish_auth_modes", self.default_publish_auth_modes
+        yield "default_subscribe_auth_modes", self.default_subscribe_auth_modes
+        for name, rules in self.namespaces.items():
+            yield f"namespaces.{name}.publish_auth_modes", rules.publish_auth_modes or ()
+            yield f"namespaces.{name}.subscribe_auth_modes", rules.subscribe_auth_modes or ()
+
 
 class ConfigError(Exception):
     """The configuration cannot be used; the text says which setting, from which source, and why."""
@@ -378,6 +507,7 @@ def table(model: type[BaseModel] = Settings, prefix: str = "") -> list[tuple[str
 NESTED: dict[str, tuple[str, type[BaseModel]]] = {
     "api_keys": ("api_keys[].", ApiKey),
     "limits": ("limits.", Limits),
+    "oidc": ("oidc.", Oidc),
     "namespaces": ("namespaces.NAME.", Namespace),
 }
 
@@ -401,6 +531,9 @@ def render(value: object) -> str:
             return str(int(value))
         case str():
             return json.dumps(value, ensure_ascii=False)  # TOML has JSON's escapes
+        case dict():
+            pairs = (f"{json.dumps(name)} = {render(item)}" for name, item in value.items())
+            return f"{{ {', '.join(pairs)} }}" if value else "{}"
         case None:
             return "unset"
     return str(value)

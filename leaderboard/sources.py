@@ -128,7 +128,8 @@ def _explain(error: ValidationError, sources: Mapping[str, str]) -> str:
             text = f"no such setting{hint and f'; did you mean {parent}{hint}?'}"
         else:
             text = item["msg"].removeprefix("Value error, ")
-        lines.append(f"{source}: {name}: {text}")
+        # What contradicts something elsewhere names both settings itself.
+        lines.append(f"{source}: {name}: {text}" if name else f"{source}: {text}")
     return "\n".join(lines)
 
 
@@ -137,7 +138,7 @@ def _source(name: str, sources: Mapping[str, str]) -> str:
     near = [
         found
         for dotted, found in sources.items()
-        if f"{dotted}.".startswith(f"{name}.") or f"{name}.".startswith(f"{dotted}.")
+        if not name or f"{dotted}.".startswith(f"{name}.") or f"{name}.".startswith(f"{dotted}.")
     ]
     return sources.get(name) or (near[-1] if near else "configuration")
 

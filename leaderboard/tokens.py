@@ -29,6 +29,7 @@ SKEW = 10
 """Seconds that the clock of whoever signs may be ahead of ours."""
 
 MAX_ID = 64
+MAX_RATE = 1000
 Id = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_\-]+\Z", max_length=MAX_ID)]
 TokenRole = Literal["viewer", "player", "scorekeeper", "host", "admin"]
 
@@ -47,16 +48,28 @@ class Claims(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A channel, a wildcard over those below a path, or ``/*``."""
     sub: str | None = None
     """The player whose row it is good for."""
+    rate: Annotated[int, Meta(ge=1, le=MAX_RATE)] | None = None
+    """Publishes in any second, over all connections of its bearers."""
 
 
-def new_claims(role: TokenRole, channel: str, player: str | None, lifetime: float) -> Claims:
+def new_claims(
+    role: TokenRole, channel: str, player: str | None, lifetime: float, rate: int | None = None
+) -> Claims:
     """The claims of a token that is issued now, for ``lifetime`` seconds; raises `BadRequest`."""
     if not 1 <= lifetime <= LIFETIME:
         raise BadRequest(f"it is to live 1 s to {LIFETIME // 3600} h")
+    if rate is not None and not 1 <= rate <= MAX_RATE:
+        raise BadRequest(f"its rate is 1 to {MAX_RATE} publishes in a second")
     now = int(time.time())
     name = secrets.token_urlsafe(12)
     return Claims(
-        jti=name, iat=now, exp=now + int(lifetime), role=role, channel=channel, sub=player
+        jti=name,
+        iat=now,
+        exp=now + int(lifetime),
+        role=role,
+        channel=channel,
+        sub=player,
+        rate=rate,
     )
 
 

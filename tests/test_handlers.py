@@ -619,7 +619,7 @@ async def test_its_faults_are_failures_of_the_server_and_logged_without_the_payl
         answer = await publish(server, BOARD, score(SECRET, 1, fault=fault), score("bob", 2))
         told = (answer.refused, answer.successful, answer.failed, answer.status)
         assert told in (([FAILURE], [], [], None), ([FAILURE], [], [], 500)), fault
-        (record,) = [each for each in caplog.records if each.name == "leaderboard.handlers"]
+        (record,) = [each for each in caplog.records if each.name == "leaderboard.functions"]
         assert record.getMessage().startswith("handler tests.handled:handler_"), fault
         assert SECRET not in caplog.text, fault
     assert await rows(server) == []

@@ -19,6 +19,7 @@ from leaderboard.settings import (
     ConfigError,
     Limits,
     Namespace,
+    Oidc,
     Settings,
     default_namespaces,
     render,
@@ -250,7 +251,38 @@ def test_so_is_one_in_the_environment(mistakes: Mistakes, name: str, line: str) 
         ),
         (
             "connection_auth_modes = ['AWS_IAM']",
-            "connection_auth_modes.0: Input should be 'API_KEY'",
+            (
+                "connection_auth_modes.0: Input should be 'API_KEY', 'OPENID_CONNECT',"
+                " 'AMAZON_COGNITO_USER_POOLS' or 'AWS_LAMBDA'"
+            ),
+        ),
+        (
+            "connection_auth_modes = ['API_KEY', 'AWS_LAMBDA']",
+            "connection_auth_modes: AWS_LAMBDA needs authorizer",
+        ),
+        (
+            "[namespaces.a]\npublish_auth_modes = ['OPENID_CONNECT']",
+            "namespaces.a.publish_auth_modes: OPENID_CONNECT needs oidc.issuer",
+        ),
+        (
+            "[oidc]\nissuer = 'https://id.example'",
+            "oidc: audiences is empty: a token that is meant for anybody is good nowhere",
+        ),
+        ("[oidc]\naudiences = ['a']", "oidc: issuer is missing"),
+        (
+            "[oidc]\nissuer = 'http://id.example'\naudiences = ['a']",
+            "oidc.issuer: an address that begins with https:// (on this machine also http://)",
+        ),
+        (
+            "[oidc]\nalgorithms = ['HS256']",
+            (
+                "oidc.algorithms.0: Input should be 'RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512',"
+                " 'ES256', 'ES384', 'ES512' or 'EdDSA'"
+            ),
+        ),
+        (
+            "[[api_keys]]\nkey = 'da2-12345678'\norigins = ['https://a.example/path']",
+            "api_keys.0.origins: 'https://a.example/path' is no origin: https://blog.example",
         ),
         ("port =", "Invalid value (at end of document)"),
     ],
@@ -393,9 +425,12 @@ def test_the_table_has_every_setting_with_its_default_and_its_reason() -> None:
         (Limits, "limits."),
         (Namespace, "namespaces.NAME."),
         (ApiKey, "api_keys[]."),
+        (Oidc, "oidc."),
     ):
         expected = {f"{prefix}{name}" for name in model.model_fields}
-        assert expected - rows.keys() <= {"limits", "namespaces", "api_keys"}, "those are tables"
+        assert expected - rows.keys() <= {"limits", "namespaces", "api_keys", "oidc"}, (
+            "those are tables"
+        )
     assert all(len(description) > 10 for _, description in rows.values())
     assert rows["limits.frame"][0] == '"3.5MiB"'
     assert rows["api_keys[].key"][0] == "required"
@@ -413,6 +448,7 @@ def test_a_default_that_is_shown_is_the_default(row: tuple[str, str, str]) -> No
         "limits": Limits,
         "namespaces": Namespace,
         "api_keys": ApiKey,
+        "oidc": Oidc,
     }
     model = models[path[0] if path else ""]
     written: dict[str, Any] = tomllib.loads(f"{member} = {default}")
