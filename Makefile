@@ -14,7 +14,7 @@ PINS := .ci/constraints.txt
 PIP = PIP_CONSTRAINT=$(PINS) PIP_BUILD_CONSTRAINT=$(PINS) $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint screenshots pictures bench bench-quick format pins clean
+.PHONY: help run test lint docs screenshots pictures bench bench-quick format pins clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 13
@@ -40,6 +40,10 @@ pictures: $(VENV)/.test ## the pictures of the README anew
 	@.ci/test-tools
 	$(BIN)/python -m tests.browser.gallery --readme
 
+docs: $(VENV)/.docs ## build the documentation's pages into build/docs; a broken reference fails
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --nitpicky --quiet docs build/docs
+	@echo "$(CURDIR)/build/docs/index.html"
+
 bench: $(VENV)/.test ## measure the server against others (minutes); python -m benchmarks --help has parts
 	$(BIN)/python -m benchmarks all
 
@@ -57,7 +61,7 @@ pins: ## resolve all dependencies anew and pin them
 	mv $(PINS).new $(PINS)
 
 clean: ## remove all that these targets made
-	rm -rf $(VENV) dist tests/interop/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build docs/reference dist tests/interop/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # Debian ships venv, without which there is no pip, as a package of its own.
 $(BIN)/pip:
@@ -67,7 +71,8 @@ $(BIN)/pip:
 
 $(VENV)/.run: EXTRAS := oidc,redis
 $(VENV)/.test: EXTRAS := test
+$(VENV)/.docs: EXTRAS := docs
 $(VENV)/.dev: EXTRAS := dev
-$(VENV)/.run $(VENV)/.test $(VENV)/.dev: pyproject.toml $(PINS) | $(BIN)/pip
+$(VENV)/.run $(VENV)/.test $(VENV)/.docs $(VENV)/.dev: pyproject.toml $(PINS) | $(BIN)/pip
 	$(PIP) install --quiet --editable '.[$(EXTRAS)]'
 	@touch $@
