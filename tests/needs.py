@@ -17,10 +17,11 @@ import pytest
 
 __all__ = ["Need", "missing", "needs"]
 
-Need = Literal["chromium", "git", "node", "node_modules", "redis-server"]
+Need = Literal["bash", "chromium", "git", "node", "node_modules", "redis-server"]
 
 # by which names a machine may have it, best first
 _COMMANDS: dict[Need, tuple[str, ...]] = {
+    "bash": ("bash",),
     "chromium": ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome"),
     "git": ("git",),
     "node": ("node", "nodejs"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -19,8 +18,8 @@ from leaderboard import serving
 from leaderboard.messages import MAX_EVENT_BYTES
 from tests.amplify import Application, Rejected, application, line_of
 from tests.appsync import eventually
-from tests.checkout import ROOT
 from tests.conftest import ADMIN, SCOREKEEPER, VIEWER, Server, Start, running
+from tests.documents import block
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -436,9 +435,8 @@ async def test_an_application_can_be_pointed_here_by_its_amplify_outputs(
     assert ranking(await subscription.event()) == [(1, "ann", 12)]
 
 
-async def test_the_readmes_set_up_runs_as_written(start: Start) -> None:
-    blocks = re.findall(r"```js\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
-    (program,) = (block for block in blocks if '"aws-amplify"' in block)
+async def test_the_guides_set_up_runs_as_written(start: Start) -> None:
+    program = block("js", '"aws-amplify"').text
     for written, here in (
         ("127.0.0.1:8000", f"127.0.0.1:{(await start()).port}"),
         ("da2-…", ADMIN),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import sys
 import time
 from typing import Any
@@ -14,6 +13,7 @@ from leaderboard.sources import load
 from tests.appsync import Frame, error_types
 from tests.checkout import ROOT
 from tests.conftest import HOST, VIEWER, Server, Start
+from tests.documents import block
 from tests.handled import placed
 
 EXAMPLES = ROOT / "docs" / "examples"
@@ -38,14 +38,12 @@ def scores(snapshot: dict[str, Any]) -> dict[str, float]:
     return {row["player"]: row["score"] for row in snapshot["rows"]}
 
 
-# -- the README's ------------------------------------------------------------------------------------------------------
+# -- the guide's -------------------------------------------------------------------------------------------------------
 
 
-async def test_the_handler_of_the_readme_does_what_its_comments_say(start: Start) -> None:
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
-    (text,) = [block for block in blocks if "on_publish" in block]
+async def test_the_handler_of_the_guide_does_what_its_comments_say(start: Start) -> None:
     names: dict[str, Any] = {}
-    exec(text, names)  # noqa: S102, our own
+    exec(block("python", "on_publish").text, names)  # noqa: S102, our own
     server = await start(namespaces={"game": {"on_publish": placed(names["on_publish"])}})
     client = await server.client()
     refused = await client.publish("/game/closed", {"player": "ann", "score": 1})

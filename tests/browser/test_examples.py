@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import ADMIN, Site, Watch
+from tests.browser.sites import another_site
 from tests.checkout import ROOT
 
 EXAMPLES = ROOT / "docs" / "examples"
 WRITTEN = "http://127.0.0.1:8000"
-
-
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_: Any) -> None:
-        pass
 
 
 @pytest.fixture
@@ -32,13 +24,8 @@ def elsewhere(site: Site, tmp_path: Path) -> Iterator[str]:
         text = page.read_text("utf-8")
         assert WRITTEN in text
         (tmp_path / page.name).write_text(text.replace(WRITTEN, site.url), "utf-8")
-    handler = partial(_Quiet, directory=str(tmp_path))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with another_site(tmp_path) as address:
+        yield address
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,205 @@
+"""Each block of code in README and docs does what it is there for, against a server like anyone's.
+
+Those that need a browser are in tests/browser/test_documentation.py, handlers in test_examples.py, and Amplify's in
+test_amplify.py.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from asyncio.subprocess import PIPE, STDOUT
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import yaml  # type: ignore[import-untyped]
+
+from leaderboard import messages
+from leaderboard.client import connect
+from leaderboard.sources import load
+from tests.appsync import eventually
+from tests.checkout import ROOT
+from tests.conftest import ADMIN, Server, Start
+from tests.documents import Block, block, blocks, documents
+from tests.needs import needs
+
+PATIENCE = 30.0
+ELSEWHERE = {"html": "tests/browser/test_documentation.py"}
+"""Languages whose blocks other files run."""
+JS = {"aws-amplify": "tests/test_amplify.py", "standing.js": "tests/browser/test_documentation.py"}
+"""Programs in JavaScript by a word in them, and the file that runs them."""
+
+
+def shown(*languages: str) -> pytest.MarkDecorator:
+    """Each block of these languages is a test."""
+    return pytest.mark.parametrize("shown", blocks(*languages), ids=str)
+
+
+def test_there_is_no_language_that_nothing_runs() -> None:
+    known = {"json", "toml", "python", "sh", "js", "html"}
+    assert {each.language for each in blocks()} <= known
+    for each in blocks("js"):
+        (file,) = [file for word, file in JS.items() if word in each.text]
+        assert (ROOT / file).is_file()
+    assert all((ROOT / file).is_file() for file in ELSEWHERE.values())
+
+
+@pytest.mark.parametrize("document", documents())
+def test_links_between_documents_lead_somewhere(document: str) -> None:
+    text = re.sub(r"```.*?```", "", (ROOT / document).read_text("utf-8"), flags=re.DOTALL)
+    for target in re.findall(r"\]\((?!https?:|mailto:)([^)#\s]*)(?:#[^)]*)?\)", text):
+        file = ((ROOT / document).parent / target).resolve()
+        written = "reference" in Path(target).parts  # from the code, when the pages are built
+        charted = file.suffix == ".svg" and document == "docs/performance.md"
+        assert target == "" or file.exists() or written or charted, target
+
+
+# -- JSON and TOML -----------------------------------------------------------------------------------------------------
+
+
+@shown("json")
+def test_json_is_json_and_a_snapshot_is_one(shown: Block) -> None:
+    value = json.loads(shown.text)
+    if value.get("type") == "snapshot":
+        msgspec.json.decode(shown.text, type=messages.Snapshot)
+
+
+@shown("toml")
+def test_settings_can_be_loaded(shown: Block, tmp_path: Path) -> None:
+    file = tmp_path / "leaderboard.toml"
+    file.write_text(shown.here("", ADMIN), "utf-8")
+    assert load(file, environ={}).sources
+
+
+# -- Python ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "shown", [each for each in blocks("python") if "asyncio.run(" in each.text], ids=str
+)
+async def test_a_program_scores(shown: Block, server: Server, tmp_path: Path) -> None:
+    file = tmp_path / "program.py"
+    file.write_text(shown.here(server.url, ADMIN), "utf-8")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, file), env={**os.environ, "LEADERBOARD_KEY": ADMIN}
+    )
+    http = await server.http(ADMIN)
+
+    async def scored() -> bool:
+        assert process.returncode in (None, 0)
+        boards = (await http.get("/api/boards")).json()["boards"]
+        return any(each["total"] for each in boards)
+
+    try:
+        await eventually(scored)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def test_a_row_explains_itself_as_it_is_written(server: Server) -> None:
+    shown = block("python", "standings.of")
+    program = compile(shown.text, str(shown), "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    async with connect(server.url, ADMIN) as client:
+        scores = [{"player": "bob", "score": 132}, {"player": "ann", "score": 120}]
+        await client.publish("/leaderboard/arcade", *scores)
+        said: asyncio.Queue[tuple[object, ...]] = asyncio.Queue()
+        names = {"client": client, "print": lambda *values: said.put_nowait(values)}
+        # What awaits at the top is a coroutine.
+        running = asyncio.ensure_future(eval(program, names))  # noqa: S307, our own
+        async with asyncio.timeout(PATIENCE):
+            sentence, figures = await said.get(), await said.get()
+        running.cancel()
+        await asyncio.wait([running])
+    assert "12 points to 1st" in str(sentence)
+    assert figures[:3] == (12, 13, False)
+
+
+async def test_a_token_that_is_written_by_hand_is_taken(start: Start) -> None:
+    secret = "a secret of thirty-two characters"
+    server = await start(secret=secret)
+    names: dict[str, Any] = {"secret": secret}
+    exec(block("python", "jwt.encode").text, names)  # noqa: S102, our own
+    client = await server.client(token=names["token"])
+    answer = await client.publish("/leaderboard/cup", {"player": "ann", "score": 1})
+    assert answer["type"] == "publish_success"
+
+
+# -- the shell ---------------------------------------------------------------------------------------------------------
+
+TEMPLATE = ROOT / "tests" / "template.json"
+SHORTER: list[tuple[str, str]] = [
+    (r"\.venv/bin/", ""),
+    (r"(simulate \S+)", r"\1 --seconds 0.3"),
+    (r"(watch \S+)", r"\1 --count 1"),
+    (r"leaderboard serve &", "leaderboard serve --port 0 &"),
+    (r"--template \S+", f"--template {TEMPLATE}"),
+    (r"npm test", "true"),
+    (r"\bcurl ", "curl --silent --show-error --fail "),
+    (r"http\.server 9000", "http.server 0 & sleep 0.5 # "),
+]
+"""What is written for a person at leisure, and how a test does the same without waiting."""
+
+
+def dry(line: str) -> bool:
+    """A target of make is there."""
+    done = subprocess.run(
+        ["make", "--dry-run", *line.split()[1:]], check=False, capture_output=True, cwd=ROOT
+    )
+    return done.returncode == 0
+
+
+def composed(line: str) -> bool:
+    """A service of compose.yaml builds from what is here."""
+    (service,) = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))["services"].values()
+    return line == "docker compose up" and "build" in service
+
+
+NOT_RUN: dict[str, Callable[[str], bool]] = {"make": dry, "docker": composed, "git": bool}
+"""Commands that a test would set up or take down too much with, and what is looked at instead."""
+
+
+@shown("sh")
+async def test_a_shell_does_as_it_is_told(shown: Block, server: Server, tmp_path: Path) -> None:
+    text = shown.here(server.url, ADMIN)
+    lines = [line.partition("  #")[0].rstrip() for line in text.splitlines()]
+    commands = [line for line in lines if line and not line.startswith("#")]
+    if commands[0].split()[0] in NOT_RUN:
+        for command in commands:
+            assert NOT_RUN[command.split()[0]](command), command
+        return
+    for pattern, instead in SHORTER:
+        text = re.sub(pattern, instead, text)
+    if "/api/rooms/KX7M" in text:  # whose code is another each time
+        room = (await (await server.http()).post("/api/rooms", json={})).json()
+        text = text.replace("KX7M", room["code"])
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "LEADERBOARD_KEY": ADMIN}
+    process = await asyncio.create_subprocess_exec(
+        *(needs("bash"), "-euo", "pipefail", "-c", url_of(text, server)),
+        stdout=PIPE, stderr=STDOUT, cwd=tmp_path, env=environment, start_new_session=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(PATIENCE):
+            code = await process.wait()
+        assert code == 0, (await process.stdout.read(10_000)).decode()
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # what it left running
+
+
+def url_of(text: str, server: Server) -> str:
+    """Commands that name no server mean the one at the usual place: here, ours."""
+    return f"export LEADERBOARD_URL={server.url}\n{text}"
