@@ -30,6 +30,8 @@ if not (
 
 html_theme = "furo"
 html_title = f"leaderboard {__version__}"
+html_static_path = ["_static"]
+html_css_files = ["pages.css"]
 html_copy_source = False
 html_show_sphinx = False
 html_theme_options: dict[str, object] = {"footer_icons": []}
