@@ -2,6 +2,7 @@
 #
 #   make run                          the server, on 127.0.0.1:8000
 #   make run ARGS="--port 9000"       with flags of `leaderboard serve`
+#   make demo                         one that lets phones in, with a room of the game and its QR code
 #   make PYTHON=python3.13 test       with another Python, 3.11 or newer
 
 PYTHON ?= python3
@@ -14,13 +15,16 @@ PINS := .ci/constraints.txt
 PIP = PIP_CONSTRAINT=$(PINS) PIP_BUILD_CONSTRAINT=$(PINS) $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint docs screenshots pictures bench bench-quick format pins clean
+.PHONY: help run demo test lint docs screenshots pictures bench bench-quick format pins clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 13
 
 run: $(VENV)/.run ## start the server; ARGS="…" passes flags
 	@$(BIN)/leaderboard serve $(ARGS)
+
+demo: $(VENV)/.run ## open a room of the game for everybody here; ARGS="…" passes flags
+	@$(BIN)/leaderboard demo $(ARGS)
 
 test: $(VENV)/.test ## run all tests; what the machine lacks is installed where possible, else skipped
 	@.ci/test-tools

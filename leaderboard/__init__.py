@@ -18,23 +18,24 @@ A game client sends a ``publish`` frame with an event such as ``{"player": "ann"
    each subscriber's id in front: ``data`` frames, one per subscriber and interval however many scores came in.
 
 `api` is the same over HTTP (`boards` and their `exports`), `pages` what people look at, `client` what programs use
-(over its `link`, for its `subscriptions`), `standing` what a row tells of itself, `cli` the command with its `commands`
-and a host's `control`: `terminal` draws, `simulate` is a `crowd` with a stopwatch (`latency`, `figures`). The browser
-game has `rooms`, which are boards, its rules in `lights`, its `referee`, and the pages of `play`. Boards in pages of
-others are `embeds`, `oembed` and the `picture`; the `configurator` makes the `snippets` for them, `packing` one script
-of many. `workshop` has the pages to learn with, one of them by a `guide`. `app` wires it all and `serving` runs it;
-`addresses` says where, and `asyncapi` describes the socket for tools. As an `emulation` of AWS it has
-`strict` sessions, reads `cloudformation` templates, and runs a command `beside` it.
+(over its `link`, for its `subscriptions`), `standing` what a row tells of itself, `cli` the command with its
+`commands` and a host's `control`: `terminal` draws, `simulate` is a `crowd` with a stopwatch (`latency`, `figures`).
+The browser game has `rooms`, which are boards, its rules in `lights`, its `referee` and its `bots`, the pages of
+`play`, and `seats` that move; a `host` leads one from the `stage`, and `demo` opens one. Names that are hidden get
+`masks`. Boards in pages of others are `embeds`, `oembed` and the `picture`; the `configurator` makes the `snippets`
+for them, `packing` one script of many. `workshop` has the pages to learn with, one of them by a `guide`. `app` wires
+it all and `serving` runs it; `addresses` says where, and `asyncapi` describes the socket for tools. As an `emulation`
+of AWS it has `strict` sessions, reads `cloudformation` templates, and runs a command `beside` it.
 
 A module imports only from those before it:
 ``errors settings names retries frames movement lights`` <
 ``addresses channels limits sources events rounds ranking tokens nicknames standing`` <
 ``emulation cloudformation beside presence curtain suggestions functions oidc`` < ``authorizer board`` <
-``messages auth engines metrics guide packing snippets`` <
-``hub link asyncapi`` < ``broker subscriptions doorway`` < ``handlers`` < ``operations client referee`` <
-``session direct simulate`` < ``realtime strict terminal figures`` < ``answers`` < ``exports`` < ``boards rooms`` <
-``api pages`` < ``embeds`` < ``oembed picture configurator workshop play`` < ``app`` < ``serving commands`` <
-``control`` < ``cli``.
+``messages auth engines metrics guide packing snippets`` < ``hub link asyncapi masks`` <
+``broker subscriptions doorway`` < ``handlers`` < ``operations client referee`` < ``session direct simulate`` <
+``realtime strict terminal figures`` < ``answers`` < ``exports`` < ``boards rooms`` < ``api pages bots`` <
+``embeds`` < ``oembed picture configurator workshop play seats`` < ``host`` < ``stage`` < ``app`` <
+``serving commands`` < ``control demo`` < ``cli``.
 """
 
 __version__ = "0.1.0"

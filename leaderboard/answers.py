@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import math
-import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any, cast
@@ -30,7 +29,7 @@ from leaderboard.errors import (
     ResourceNotFound,
     Unauthorized,
 )
-from leaderboard.operations import Operations, Target
+from leaderboard.operations import Operations
 from leaderboard.settings import Namespace, Settings
 
 log = logging.getLogger(__name__)
@@ -159,23 +158,9 @@ async def publish_to(
 ) -> Response:
     """Publish by the right of a request's credential; the answer, or raises what none of it was done for."""
     operations = operations_of(request)
-    caller = operations.auth.caller(request.headers)
-    aim = partial(operations.to_publish, channel, request.headers, caller)
-    target: Target | Refusal = await answer_of(aim)
-    if isinstance(target, Refusal):
-        raise target
-    if boards_only and target.rules.kind != "board":
-        raise ResourceNotFound(f"{target.path} is a relay channel: it has no ranking to control")
-    operations.take(target.grant, time.monotonic())
-    publish = partial(operations.publish, target, events)
-    if target.handler is not None:
-        handled = await answer_of(partial(operations.handle, target, events))
-        if isinstance(handled, Refusal):
-            raise handled
-        publish = partial(operations.publish_handled, target, handled)
-    published = await answer_of(partial(publish, results=results))
-    if isinstance(published, Refusal):
-        raise published
+    published = await operations.perform(
+        channel, request.headers, events, results=results, boards_only=boards_only
+    )
     return json_answer(published)
 
 

@@ -18,16 +18,19 @@ from leaderboard import (
     api,
     configurator,
     embeds,
+    host,
     oembed,
     pages,
     picture,
     play,
     seats,
+    stage,
     workshop,
 )
 from leaderboard.answers import refused
 from leaderboard.assets import STATIC
 from leaderboard.auth import Authenticator
+from leaderboard.bots import Bots
 from leaderboard.broker import Broker
 from leaderboard.emulation import Emulation, emulated
 from leaderboard.engines import open_engine
@@ -57,6 +60,7 @@ def create_app(settings: Settings) -> FastAPI:
     operations = Operations(broker, auth, Handlers(settings.namespaces), settings.limits)
     sessions = Session if emulation is None else StrictSession.of(emulation)
     realtime = Realtime(operations, settings.limits, sessions)
+    bots = Bots(operations)
 
     def revoked(token_id: str, until: float) -> None:
         auth.revoke(token_id, until)
@@ -74,6 +78,7 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await broker.start()
         yield
+        await bots.stop()
         await realtime.drain()
         await broker.stop()
 
@@ -91,10 +96,11 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.emulation = emulation
     app.state.operations = operations
     app.state.realtime = realtime
+    app.state.bots = bots
     app.state.joins = Rates(settings.limits.joins_per_second, "joins from one address")
     app.include_router(api.router())
     # A picture of a board is no board: it is asked for before them.
-    for room in (configurator, embeds, oembed, picture, pages, play, seats, workshop):
+    for room in (configurator, embeds, host, oembed, picture, pages, play, seats, stage, workshop):
         app.include_router(room.router())
 
     async def serve(websocket: WebSocket) -> None:

@@ -30,6 +30,7 @@ from leaderboard.engines import Batch, Engine, Outcome, Reading, Running, answer
 from leaderboard.errors import LimitExceeded, Refusal, Unauthorized
 from leaderboard.frames import Spliced
 from leaderboard.hub import Body, Group, Hub, Outlet, Peer, Room, Subscription
+from leaderboard.masks import masked
 from leaderboard.metrics import Metrics
 from leaderboard.ranking import View
 from leaderboard.rounds import Round
@@ -151,7 +152,7 @@ class Broker:
         room = self.hub.rooms.get(channel)
         floor = ("", 0) if room is None else room.floor
         read = partial(self._engine.read, channel, self.rules(channel), [view], floor)
-        return await answer_of(read)
+        return masked(await answer_of(read))
 
     async def snapshot(self, channel: str, view: View) -> str:
         """The JSON text of a board's snapshot through a view."""
@@ -369,7 +370,7 @@ class Broker:
             if reading.playing and room.groups:
                 due = min(due, reading.now + PLAYING_PACE)
             self._set_alarm(room.channel, due - room.clock + GRACE)
-            bodies = dict(_bodies(reading))
+            bodies = dict(_bodies(masked(reading)))
             if room.revision == revision:
                 room.bodies.update(
                     (view, body) for view, body in bodies.items() if not view.personal

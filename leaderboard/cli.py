@@ -18,10 +18,12 @@ from leaderboard.auth import Authenticator, new_api_key
 from leaderboard.beside import Beside
 from leaderboard.commands import LOCAL, PUBLIC_KEY, AsJson, commands, duration, err, fail, out
 from leaderboard.control import control_command
+from leaderboard.demo import Show
 from leaderboard.emulation import Emulation
 from leaderboard.errors import BadRequest
 from leaderboard.events import MAX_PLAYER
 from leaderboard.names import is_printable_id
+from leaderboard.rooms import MOST_BOTS
 from leaderboard.settings import ApiKey, ConfigError, Settings, render
 from leaderboard.sources import DEFAULT_FILE, Loaded, load
 from leaderboard.tokens import MAX_RATE, TokenRole
@@ -199,6 +201,52 @@ def _import(template: Path, api: str | None = None) -> cloudformation.Imported:
     for note in imported.notes:
         err.print(f"note: {note}", style="dim", markup=False)
     return imported
+
+
+@cli.command()
+def demo(
+    config: ConfigFile = None,
+    host: Annotated[
+        str | None, typer.Option(show_default="0.0.0.0", help="Address to listen on.")
+    ] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 = any free one.")] = None,
+    public_url: Annotated[
+        str | None, typer.Option(help="What links point to, as https://scores.example.")
+    ] = None,
+    bots: Annotated[
+        int, typer.Option(min=0, max=MOST_BOTS, help="Bots that play along, until changed there.")
+    ] = 12,
+    browser: Annotated[
+        bool, typer.Option(help="Open the presenter page in this machine's browser.")
+    ] = True,
+) -> None:
+    """Start the server for a room full of people: it lets phones in and opens a room of the game.
+
+    Prints a QR code to join by, and the link of the presenter page, which it opens in a browser if there is one.
+    That link makes whoever has it the host.
+
+    Examples:
+
+        leaderboard demo
+
+        leaderboard demo --port 9000 --bots 0 --no-browser
+    """
+    loaded = _load(config, host=host, port=port, public_url=public_url)
+    settings = loaded.settings
+    if "host" not in loaded.sources:
+        settings = settings.model_copy(update={"host": "0.0.0.0"})
+    settings, made_key = _with_key(settings)
+    sys.path.append(str((loaded.file or Path(DEFAULT_FILE)).absolute().parent))
+    try:
+        app = create_app(settings)
+        bound = serving.listen(settings.host, settings.port)
+    except (ConfigError, serving.CannotListen) as error:
+        fail(str(error))
+    show = Show(app, settings, serving.urls(settings, bound)[-1], bots=bots, browser=browser)
+    if made_key:
+        out.print(f"API key  [bold]{made_key}[/bold]  (admin, made for this run)")
+    serving.run(app, settings, bound, show.begin)
+    out.print("Stopped.")
 
 
 def _with_key(settings: Settings) -> tuple[Settings, str | None]:

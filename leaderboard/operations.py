@@ -7,6 +7,7 @@ reported in ``failed``.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from operator import attrgetter
@@ -19,7 +20,7 @@ from leaderboard.auth import Authenticator, Caller, Grant, Role, Wanted, may_app
 from leaderboard.board import Applied
 from leaderboard.broker import Broker
 from leaderboard.engines import Batch, Outcome, answer_of
-from leaderboard.errors import LimitExceeded, Refusal, Unauthorized
+from leaderboard.errors import LimitExceeded, Refusal, ResourceNotFound, Unauthorized
 from leaderboard.events import Event, Score
 from leaderboard.functions import Function
 from leaderboard.handlers import Board, Context, Handled, Handlers, outgoing
@@ -253,6 +254,42 @@ class Operations:
             published(Published([], [], [] if results else None))
 
     # -- publish ------------------------------------------------------------------------------------------------------
+
+    async def perform(
+        self,
+        channel: str,
+        headers: Mapping[str, str],
+        texts: Sequence[str],
+        *,
+        results: bool = False,
+        boards_only: bool = False,
+        limited: bool = True,
+    ) -> Published:
+        """The whole of a publish, for those who may wait; raises what none of it was done for.
+
+        ``limited`` counts it against the credential's rate; what the server itself makes up has its own.
+        """
+        caller = self.auth.caller(headers)
+        aim = partial(self.to_publish, channel, headers, caller)
+        target: Target | Refusal = await answer_of(aim)
+        if isinstance(target, Refusal):
+            raise target
+        if boards_only and target.rules.kind != "board":
+            raise ResourceNotFound(
+                f"{target.path} is a relay channel: it has no ranking to control"
+            )
+        if limited:
+            self.take(target.grant, time.monotonic())
+        publish = partial(self.publish, target, texts)
+        if target.handler is not None:
+            handled = await answer_of(partial(self.handle, target, texts))
+            if isinstance(handled, Refusal):
+                raise handled
+            publish = partial(self.publish_handled, target, handled)
+        published: Published | Refusal = await answer_of(partial(publish, results=results))
+        if isinstance(published, Refusal):
+            raise published
+        return published
 
     def publish(
         self,

@@ -45,7 +45,9 @@ from leaderboard.errors import (
 from leaderboard.events import Close, Enter, Event, Props
 from leaderboard.limits import Rates, source
 from leaderboard.nicknames import blocker, key, nickname
+from leaderboard.operations import Operations
 from leaderboard.ranking import View
+from leaderboard.settings import Settings
 from leaderboard.suggestions import is_suggested, suggest
 from leaderboard.tokens import LIFETIME
 
@@ -55,9 +57,20 @@ ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Without what is read as something else."""
 CODE = 4
 MOST_PLAYERS = 1000
+MOST_BOTS = 200
+MOST_RATE = 500
+"""Presses of all bots of a room in a second."""
+PER_BOT = 2
+"""Of these, what one does unless told otherwise: about what people do."""
+BOT = "bot-"
+"""How the ids of bots begin; those of people are made here and do not."""
+SPARE = 10
+"""Rooms of lone players who have gone are not counted, up to so many times `limits.rooms`."""
 MAX_BODY = 4096
 
 Code = Annotated[str, Meta(pattern=rf"\A[{ALPHABET}]{{{CODE}}}\Z")]
+Bots = Annotated[int, Meta(ge=0, le=MOST_BOTS)]
+Rate = Annotated[int, Meta(ge=0, le=MOST_RATE)]
 T = TypeVar("T")
 _ONE = View(top=1)
 
@@ -70,13 +83,17 @@ class NewRoom(Struct, frozen=True, forbid_unknown_fields=True):
     max_players: Annotated[int, Meta(ge=1, le=MOST_PLAYERS)] = 200
     generated_names: bool = False
     seed: Annotated[int, Meta(ge=0, lt=2**32)] | None = None
+    bots: Bots = 0
+    rate: Rate | None = None
+    solo: bool = False
 
 
 class Game(Struct, frozen=True):
     """``props.public`` of a room: what its pages know of it.
 
     ``seed`` is that of the lights, ``round_ms`` how long a round is; with ``generated_names`` people take a name that
-    was suggested.
+    was suggested, with ``hide_names`` nobody's is shown. So many ``bots`` press ``rate`` tiles a second together.
+    ``played`` is the last round that was started: closed, it is over, else it has not begun. ``solo``: against bots.
     """
 
     seed: int
@@ -84,6 +101,11 @@ class Game(Struct, frozen=True):
     title: str = ""
     max_players: int = 200
     generated_names: bool = False
+    bots: int = 0
+    rate: int = 0
+    hide_names: bool = False
+    played: int = 0
+    solo: bool = False
 
 
 class Made(Struct, frozen=True):
@@ -167,19 +189,21 @@ async def make_room(request: Request) -> Response:
             raise Unauthorized("Only a host may make a room here.")
     wanted = _decoded(await body_of(request, MAX_BODY), NewRoom)
     slow_down(request)
-    return json_answer(await new_room(request, wanted), 201, READ_HEADERS)
+    code, token = await new_room(operations_of(request), settings, wanted)
+    request.app.state.bots.look_after(channel_of(code))
+    made = Made(code, channel_of(code), f"{base_url(request)}/j/{code}", token)
+    return json_answer(made, 201, READ_HEADERS)
 
 
-async def new_room(request: Request, wanted: NewRoom) -> Made:
-    """A room as somebody wants it who may; raises `LimitExceeded` where there are as many as may be."""
-    operations, most = operations_of(request), settings_of(request).limits.rooms
-    if GAME not in settings_of(request).namespaces:
+async def new_room(operations: Operations, settings: Settings, wanted: NewRoom) -> tuple[str, str]:
+    """A room as somebody wants it who may: its code and its host's token; raises `LimitExceeded` where there are as
+    many as may be."""
+    if GAME not in settings.namespaces:
         raise ResourceNotFound("There are no rooms on this server.")
-    if len(await operations.broker.boards(f"/{GAME}/*", limit=most)) >= most:
-        raise LimitExceeded(f"{most} rooms are open here, and no more may be. Try again later.")
+    await _check_ceiling(operations, settings.limits.rooms)
     while True:
         code = "".join(secrets.choice(ALPHABET) for _ in range(CODE))
-        if not (await operations.broker.read(_channel(code), _ONE)).epoch:
+        if not (await operations.broker.read(channel_of(code), _ONE)).epoch:
             break
     game = Game(
         seed=secrets.randbits(32) if wanted.seed is None else wanted.seed,
@@ -187,10 +211,13 @@ async def new_room(request: Request, wanted: NewRoom) -> Made:
         title=wanted.title,
         max_players=wanted.max_players,
         generated_names=wanted.generated_names,
+        bots=wanted.bots,
+        rate=min(MOST_RATE, PER_BOT * wanted.bots) if wanted.rate is None else wanted.rate,
+        solo=wanted.solo,
     )
-    await _apply(request, code, [Props({"public": msgspec.to_builtins(game)}), Close()])
-    token, _ = operations.auth.issue("host", _channel(code), None, LIFETIME)
-    return Made(code, _channel(code), f"{base_url(request)}/j/{code}", token)
+    await act(operations, code, [Props({"public": msgspec.to_builtins(game)}), Close()])
+    token, _ = operations.auth.issue("host", channel_of(code), None, LIFETIME)
+    return code, token
 
 
 async def read_room(request: Request, code: str) -> Response:
@@ -227,14 +254,27 @@ async def join(request: Request, room: Room, name: str | None) -> Joined:
     here = next((each for each in people if each.player == player), None)
     if here is None or player is None:
         player = player or secrets.token_urlsafe(9).replace("_", "-")
-        if len(people) >= room.game.max_players:
+        if sum(not each.player.startswith(BOT) for each in people) >= room.game.max_players:
             raise RoomFull(f"This room is full: no more than {room.game.max_players} may play.")
         called = _named(request, room, name, _names(people))
-        await _apply(request, room.code, [Enter(player, called)])
+        await act(operations_of(request), room.code, [Enter(player, called)])
     else:
         called = here.name or player
     token, _ = operations_of(request).auth.issue("player", room.channel, player, LIFETIME)
     return Joined(room.code, room.channel, player, called, token)
+
+
+async def _check_ceiling(operations: Operations, most: int) -> None:
+    """Raises `LimitExceeded` where there are as many rooms as may be."""
+    broker = operations.broker
+    found = await broker.boards(f"/{GAME}/*", limit=SPARE * most)
+    if len(found) >= most:
+        spare = 0
+        for each in found:
+            if not broker.watching(each.channel):
+                spare += b'"solo":true' in bytes((await broker.read(each.channel, _ONE)).props)
+        if len(found) >= SPARE * most or len(found) - spare >= most:
+            raise LimitExceeded(f"{most} rooms are open here, and no more may be. Try again later.")
 
 
 async def room_of(request: Request, code: str) -> Room:
@@ -242,14 +282,14 @@ async def room_of(request: Request, code: str) -> Room:
     code = code.upper()
     try:
         msgspec.convert(code, Code)
-        reading: Reading = await operations_of(request).broker.read(_channel(code), _ONE)
+        reading: Reading = await operations_of(request).broker.read(channel_of(code), _ONE)
         game = msgspec.json.decode(reading.props, type=Game)
     except (msgspec.ValidationError, Unauthorized):
         raise ResourceNotFound(
             f"There is no room {code[:12]!a}. The code may be misspelt, or the room has ended."
         ) from None
     players = reading.windows[_ONE].total
-    return Room(code, _channel(code), reading.round.state, reading.round.number, players, game)
+    return Room(code, channel_of(code), reading.round.state, reading.round.number, players, game)
 
 
 # -- what they are made of ---------------------------------------------------------------------------------------------
@@ -257,7 +297,8 @@ async def room_of(request: Request, code: str) -> Room:
 _dice = Random()
 
 
-def _channel(code: str) -> str:
+def channel_of(code: str) -> str:
+    """The channel of the room with a code."""
     return f"/{GAME}/{code}"
 
 
@@ -295,13 +336,13 @@ def _returning(request: Request, room: Room) -> str | None:
 
 async def _people(request: Request, code: str) -> list[Person]:
     """Those who are in the room, hidden or not."""
-    people = await operations_of(request).broker.people(_channel(code), "", 2 * MOST_PLAYERS)
+    people = await operations_of(request).broker.people(channel_of(code), "", 2 * MOST_PLAYERS)
     return [each for each in people if not each.away]
 
 
-async def _apply(request: Request, code: str, events: list[Event]) -> None:
+async def act(operations: Operations, code: str, events: Sequence[Event]) -> None:
     """Let the server itself do something to a room; raises why it was not done."""
-    broker, path = operations_of(request).broker, _channel(code)
+    broker, path = operations.broker, channel_of(code)
     rules = broker.rules(path)
     apply = partial(broker.apply, Batch(path, rules, events))
     outcome: Outcome | Refusal = await answer_of(apply)

@@ -35,7 +35,7 @@ async def seat_code(request: Request, code: str) -> Response:
     grant = operations_of(request).auth.authenticate(request.headers)
     if grant.role is not Role.PLAYER or not grant.covers(room.channel):
         raise Unauthorized("Only who has a seat in this room can take it along.")
-    address = _for_others(request)
+    address = address_for_others(request)
     if not address:
         raise ResourceNotFound(
             "No other device can reach this server: started with --host 0.0.0.0, it lets them in."
@@ -52,7 +52,7 @@ async def seat_code(request: Request, code: str) -> Response:
     return Response(picture.getvalue(), headers=headers, media_type="image/svg+xml")
 
 
-def _for_others(request: Request) -> str:
+def address_for_others(request: Request) -> str:
     """The address by which others reach this server: the one by which the visitor did, unless that is the machine's own
     name for itself."""
     settings = settings_of(request)

@@ -68,6 +68,11 @@ async def test_a_room_is_a_closed_board_with_a_code_and_a_host(
             "title": "Friday",
             "max_players": 5,
             "generated_names": False,
+            "bots": 0,
+            "rate": 0,
+            "hide_names": False,
+            "played": 0,
+            "solo": False,
         },
     }
     snapshot = (await web.get(f"/api/boards{made['channel']}")).json()

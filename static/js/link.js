@@ -78,7 +78,7 @@
  * @property {string | URL} [url]  address of the server; default: where this module came from
  * @property {string} [key]  API key
  * @property {string} [token]  signed token, instead of a key
- * @property {EventTarget} [target]  gets the events lb:state, lb:update and lb:round; default: the body of the page
+ * @property {EventTarget} [target]  gets the events lb:state, lb:update, lb:round and lb:roster; default: the body of the page
  * @property {Partial<Environment>} [environment]
  */
 
@@ -141,7 +141,7 @@ export class Subscription {
   #view;
   /** @type {Map<string, {epoch: string, version: number}>} by channel: a wildcard has several */
   #seen = new Map();
-  /** @type {Map<string, string>} by channel */
+  /** @type {Map<string, [string, number]>} the round and how many play, by channel */
   #rounds = new Map();
 
   /** What to ask for now: where a snapshot is known, the server is told, and so knows whether to say `reset`. */
@@ -153,20 +153,22 @@ export class Subscription {
   }
 
   /**
-   * Whether a snapshot is not older than the last one, and whether it tells of another round.
+   * Whether a snapshot is not older than the last one, whether it tells of another round or of other props, and whether
+   * players have come or gone.
    * @param {Snapshot} snapshot
+   * @returns {{fresh?: boolean, turned?: boolean, roster?: boolean}}
    */
   take(snapshot) {
     const { channel, epoch, version } = snapshot;
     const last = this.#seen.get(channel);
-    if (last?.epoch === epoch && version < last.version) return { fresh: false, turned: false };
+    if (last?.epoch === epoch && version < last.version) return {};
     // An absent board has no life of its own: the last real one is what to compare the next with.
     if (epoch) this.#seen.set(channel, { epoch, version });
-    const { number, state, frozen } = snapshot.round;
-    const round = `${epoch} ${number} ${state} ${frozen}`;
-    const turned = round !== this.#rounds.get(channel);
-    this.#rounds.set(channel, round);
-    return { fresh: true, turned };
+    const { number, state, frozen, props } = snapshot.round;
+    const round = `${epoch} ${number} ${state} ${frozen} ${JSON.stringify(props)}`;
+    const [before, total] = this.#rounds.get(channel) ?? [];
+    this.#rounds.set(channel, [round, snapshot.total]);
+    return { fresh: true, turned: round !== before, roster: snapshot.total !== total };
   }
 
   close() {
@@ -425,7 +427,7 @@ export class Link {
   #data(subscription, event) {
     if (!subscription || event === undefined) return;
     const snapshot = event?.type === "snapshot" ? /** @type {Snapshot} */ (event) : null;
-    const { fresh, turned } = snapshot ? subscription.take(snapshot) : { fresh: true, turned: false };
+    const { fresh, turned, roster } = snapshot ? subscription.take(snapshot) : { fresh: true };
     if (!fresh) return;
     try {
       subscription.onEvent(event);
@@ -435,6 +437,7 @@ export class Link {
     if (!snapshot) return;
     this.#tell("lb:update", { channel: snapshot.channel, snapshot });
     if (turned) this.#tell("lb:round", { channel: snapshot.channel, round: snapshot.round, snapshot });
+    if (roster) this.#tell("lb:roster", { channel: snapshot.channel, total: snapshot.total, snapshot });
   }
 
   /** @param {Subscription | undefined} subscription @param {LinkError} error */

@@ -3,6 +3,7 @@
 import { ask, join, keepSeat } from "./seat.js";
 import { play } from "./strings-play.js";
 
+const BOTS = 8;
 const say = play();
 
 /** @param {string} id @param {boolean} solo */
@@ -11,7 +12,7 @@ function opens(id, solo) {
   button?.addEventListener("click", async () => {
     button.disabled = true;
     try {
-      const room = await ask("", { title: solo ? say.soloTitle : "" });
+      const room = await ask("", solo ? { title: say.soloTitle, solo, bots: BOTS } : {});
       keepSeat(room.code, { host: room.host_token, solo });
       if (solo) await join(room.code);
       location.assign(solo ? `/r/${room.code}` : `/j/${room.code}`);

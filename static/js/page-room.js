@@ -8,8 +8,9 @@ import { Cues } from "./cues.js";
 import { arrive, offer } from "./elsewhere.js";
 import { connect } from "./link.js";
 import { Round } from "./play.js";
-import { Rivals, entering } from "./rivals.js";
+import { podium } from "./podium.js";
 import { Refused, ask, join, leaveSeat, seatIn } from "./seat.js";
+import { stageOf } from "./stages.js";
 import { play } from "./strings-play.js";
 import { Words } from "./strings.js";
 
@@ -31,8 +32,6 @@ const by = [...crypto.getRandomValues(new Uint32Array(2))].map((each) => each.to
 
 /** @type {Round | null} */
 let round = null;
-/** @type {Rivals | null} */
-let rivals = null;
 /** @type {Snapshot | null} */
 let newest = null;
 let stage = "wait";
@@ -44,7 +43,9 @@ if (!seatIn(code).token) location.replace(`/j/${code}`);
 else begin().catch(refuse);
 
 async function begin() {
+  const before = seatIn(code).player;
   const { player, token } = await join(code);
+  if (before && before !== player) text("refusal", say.anew);
   let seated = false;
   const { name = "", host = "", solo = false } = seatIn(code);
   const link = connect({ url: location.href, token: host || token });
@@ -66,13 +67,19 @@ async function begin() {
   badge();
   document.body.addEventListener("lb:state", badge);
 
-  if (solo) for (const batch of entering(say.bot)) link.publish(channel, batch).catch(refuse);
   const start = element("start");
   const open = () => {
-    const events = stage === "over" ? [{ op: "clear", players: true }] : [];
-    const game = /** @type {import("./play.js").Game} */ (/** @type {unknown} */ (newest?.round.props));
+    if (!newest) return;
+    const { number, props } = newest.round;
+    const over = stage === "over";
     start.hidden = true;
-    link.publish(channel, [...events, { op: "open", in_ms: SOON, for_ms: game.round_ms }]).catch(refuse);
+    link
+      .publish(channel, [
+        ...(over ? [{ op: "clear", players: true }] : []),
+        { op: "props", props: { public: { ...props, played: over ? number + 1 : number } } },
+        { op: "open", in_ms: SOON, for_ms: props?.round_ms },
+      ])
+      .catch(refuse);
   };
   start.addEventListener("click", open);
 
@@ -94,13 +101,12 @@ async function begin() {
           if (told.failed.length) throw new Error(told.failed[0].message);
         });
       });
-      rivals?.stop();
-      rivals = null;
     }
     if (now.state === "soon" && startsIn !== undefined) round.begins(performance.now() + startsIn);
     if (now.state === "open" && endsIn !== undefined) round.begins(performance.now() + endsIn - game.round_ms);
     const own = snapshot.around?.find((row) => row.player === player);
     if (own) round.believe(own);
+    text("shown-as", own && now.props?.hide_names ? say.shownAs(own.name ?? "") : "");
     near.draw({ ...snapshot, rows: snapshot.around ?? [], around: [] });
     if (own) element("place").textContent = say.place(words.number(own.rank), words.number(snapshot.total));
     // While a board is frozen or revealed, a row that is not there says nothing.
@@ -110,13 +116,8 @@ async function begin() {
     if (snapshot.rows) lobby(snapshot);
 
     const before = stage;
-    const some = snapshot.rows?.some((row) => row.score !== 0 || /** @type {any} */ (row.meta)?.round === now.number);
-    turn(now.state === "soon" ? "count" : now.state === "open" ? "play" : some ? "over" : "lobby");
+    turn(stageOf(snapshot));
     element("near").hidden = !own || (stage !== "play" && stage !== "over");
-    if (stage === "play" && solo && !rivals) {
-      const mine = round;
-      rivals = new Rivals(game, now.number, () => mine.at, (events) => void link.publish(channel, events).catch(() => {}));
-    }
     if (stage === "over") over(snapshot, before === "over", near.standings.of(player));
     start.hidden = !host || (stage !== "lobby" && stage !== "over");
     start.textContent = stage === "over" ? say.again : say.start;
@@ -202,29 +203,7 @@ function lobby(snapshot) {
 
 /** @param {Snapshot} snapshot @param {boolean} again @param {import("./standing.js").Standing | undefined} standing */
 function over(snapshot, again, standing) {
-  const podium = (snapshot.rows ?? []).slice(0, 3);
-  const key = podium.map((row) => `${row.player} ${row.score}`).join("\n");
-  const list = element("podium");
-  if (list.dataset.key !== key) {
-    list.dataset.key = key;
-    list.replaceChildren(
-      ...podium.map((row, index) => {
-        const place = document.createElement("li");
-        place.dataset.place = String(index + 1);
-        place.dataset.rank = String(row.rank);
-        const medal = document.createElement("span");
-        medal.className = "medal";
-        medal.textContent = words.number(row.rank);
-        const name = document.createElement("bdi");
-        name.className = "name";
-        name.textContent = row.name || row.player;
-        const score = document.createElement("b");
-        score.textContent = words.number(row.score);
-        place.append(medal, " ", name, " ", score);
-        return place;
-      }),
-    );
-  }
+  podium(element("podium"), snapshot, words);
   const sentence = standing ? words.sentence(standing) : "";
   text("own-place", sentence);
   element("own-place").hidden = !sentence;
@@ -246,7 +225,6 @@ async function unseat() {
 /** Nothing more can be played here. @param {string} why @param {HTMLElement} onward */
 function leave(why, onward) {
   leaveSeat(code);
-  rivals?.stop();
   turn("wait");
   for (const part of ["near", "start"]) element(part).hidden = true;
   text("refusal", why);

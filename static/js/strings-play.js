@@ -27,9 +27,17 @@ const ENGLISH = {
   joinAgain: "Join again",
   removed: "The host has taken you out of this room.",
   offBoard: "The host has taken you off the board.",
-  elsewhere: "Whoever scans this plays as you: same name, same score.",
+  anew: "Your old place here is gone: you have joined as a new player.",
   /** @param {string} name */
-  bot: (name) => `🤖 ${name}`,
+  shownAs: (name) => `Names are hidden: the big screen calls you ${name}`,
+  /** @param {number} count @param {string} shown @param {number} bots @param {string} botsShown */
+  crowd: (count, shown, bots, botsShown) =>
+    `${shown} ${plural.select(count) === "one" ? "player" : "players"}` +
+    (bots ? ` · ${botsShown} ${plural.select(bots) === "one" ? "bot" : "bots"}` : ""),
+  lobby: "Waiting for the start",
+  /** @param {string} number */
+  round: (number) => `Round ${number}`,
+  elsewhere: "Whoever scans this plays as you: same name, same score.",
 };
 
 /** @type {Record<string, typeof ENGLISH>} */

@@ -1,0 +1,104 @@
+// What the presenter page and the remote have in common: the link, its badge, the clock, the sliders. The buttons are forms
+// that htmx sends; it hears of the room by the events that link.js tells the page.
+
+import { connect } from "./link.js";
+import { stageOf } from "./stages.js";
+import { play } from "./strings-play.js";
+import { Words } from "./strings.js";
+
+/** @typedef {import("./link.js").Snapshot} Snapshot */
+/** @typedef {import("./stages.js").Stage} Stage */
+
+export const words = new Words();
+export const say = play();
+const main = element("main");
+const { channel = "", key = "", token = "" } = main.dataset;
+
+let starts = 0;
+let ends = 0;
+/** @type {Stage} */
+let stage = "wait";
+
+/**
+ * Shows the room, now and at each snapshot.
+ * @param {object} view
+ * @param {(snapshot: Snapshot, stage: Stage, before: Stage) => void} show
+ */
+export function host(view, show) {
+  const link = connect({ url: location.href, ...(token ? { token } : { key }) });
+  const badge = () => {
+    const shown = element("link");
+    const time = link.lastKnown === null ? "" : words.time(link.lastKnown);
+    const texts = { ...words.say, offline: words.say.offline(time), closed: words.say.offline(time) };
+    shown.dataset.state = link.state;
+    shown.textContent = texts[link.state];
+  };
+  badge();
+  document.body.addEventListener("lb:state", badge);
+  document.addEventListener("input", (event) => {
+    const slider = /** @type {HTMLInputElement} */ (event.target);
+    if (slider.type === "range") value(slider, slider.value);
+  });
+
+  link.subscribe(
+    channel,
+    view,
+    (snapshot) => {
+      const before = stage;
+      stage = stageOf(snapshot);
+      const { round, starts_in_ms: startsIn, ends_in_ms: endsIn } = snapshot;
+      const now = performance.now();
+      starts = startsIn === undefined ? 0 : now + startsIn;
+      ends = endsIn === undefined ? 0 : now + endsIn;
+      if (main.dataset.stage !== stage) main.dataset.stage = stage;
+      if (stage === "wait") text("refusal", say.closed);
+      text("told", stage === "over" ? words.say.roundOver : stage === "lobby" ? say.lobby : say.round(words.number(round.number)));
+      if (round.frozen) text("told", round.hidden ? words.say.hidden(words.number(round.hidden)) : words.say.frozen);
+      const bots = (snapshot.total && Number(round.props?.bots)) || 0;
+      const people = Math.max(0, snapshot.total - bots);
+      text("players", say.crowd(people, words.number(people), bots, words.number(bots)));
+      sliders(round.props ?? {});
+      clock();
+      show(snapshot, stage, before);
+    },
+    (error) => text("refusal", error.message),
+  );
+  setInterval(clock, 100);
+}
+
+/** Seconds until the round begins, while it is announced. */
+export function countdown() {
+  return Math.max(1, Math.ceil((starts - performance.now()) / 1000));
+}
+
+function clock() {
+  const left = stage === "play" && ends ? ends - performance.now() : 0;
+  text("clock", stage === "play" && ends ? words.clock(left) : "");
+  if (stage === "count") text("count", words.number(countdown()));
+}
+
+/** Another device may have moved them. @param {Record<string, any>} props */
+function sliders(props) {
+  for (const name of ["bots", "rate"]) {
+    const slider = /** @type {HTMLInputElement | null} */ (document.querySelector(`input[type="range"][name="${name}"]`));
+    if (slider && slider !== document.activeElement && props[name] !== undefined) value(slider, String(props[name]));
+  }
+}
+
+/** @param {HTMLInputElement} slider @param {string} shown */
+function value(slider, shown) {
+  if (slider.value !== shown) slider.value = shown;
+  const output = slider.nextElementSibling;
+  if (output && output.textContent !== shown) output.textContent = shown;
+}
+
+/** Writes a text where there is a place for it. @param {string} id @param {string} content */
+export function text(id, content) {
+  const shown = document.getElementById(id);
+  if (shown && shown.textContent !== content) shown.textContent = content;
+}
+
+/** @param {string} id @returns {HTMLElement} */
+export function element(id) {
+  return /** @type {HTMLElement} */ (document.getElementById(id));
+}

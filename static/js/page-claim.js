@@ -1,0 +1,15 @@
+// The page of a room that this browser does not host. A link that hands the controls over has the credential behind the #:
+// it is taken out of the address bar at once, and exchanged for a cookie that no script can read.
+
+const token = location.hash.slice(1);
+if (token) {
+  history.replaceState(null, "", location.pathname);
+  const { code = "" } = /** @type {HTMLElement} */ (document.getElementById("main")).dataset;
+  const answer = await fetch(`/ui/room/${code}/host`, {
+    method: "POST",
+    headers: { "hx-request": "true" },
+    body: new URLSearchParams({ token }),
+  });
+  if (answer.ok) location.reload();
+  else /** @type {HTMLElement} */ (document.getElementById("refusal")).textContent = await answer.text();
+}
