@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import base64
 import itertools
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -142,6 +143,37 @@ def podium(at: Stage) -> None:
     at.page.wait_for_timeout(2600)  # third, second, first
 
 
+def hosted(at: Stage, bots: int = 24) -> str:
+    """A room on the big screen, with bots in it; its code."""
+    at.go("/host")
+    at.page.get_by_label("Title").fill("Friday final")
+    at.page.get_by_label("Bots that play along").fill(str(bots))
+    at.page.get_by_role("button", name="Open the room").click()
+    expect(at.page.locator("#names li")).to_have_count(bots)
+    return at.page.locator("main").get_attribute("data-code") or ""
+
+
+def gathering(at: Stage) -> None:
+    hosted(at)
+
+
+def on_stage(at: Stage) -> None:
+    hosted(at)
+    at.page.keyboard.press("s")
+    stage(at.page, "play")
+    expect(at.page.locator("#board .score").nth(10)).to_have_text(re.compile(r"\d\d"))
+
+
+def decided(at: Stage) -> None:
+    on_stage(at)
+    at.page.keyboard.press("s")
+    expect(at.page.locator("#podium li")).to_have_count(3)
+
+
+def remote(at: Stage) -> None:
+    at.go(f"/r/{hosted(at, 4)}/remote", "#link")
+
+
 def results(at: Stage) -> None:
     podium(at)
     at.page.get_by_role("link", name="Full table").click()
@@ -201,6 +233,11 @@ SCENES: dict[str, Scene] = {
     "room-play": playing,
     "room-over": podium,
     "room-results": results,
+    "host": goes("/host"),
+    "stage-lobby": gathering,
+    "stage-play": on_stage,
+    "stage-podium": decided,
+    "stage-remote": remote,
     "embed": goes(f"/embed?channel={DEMO}"),
     "embed-overlay": goes(f"/embed?channel={DEMO}&preview=overlay&limit=5"),
     "frame": goes(f"/embed{DEMO}", "live-leaderboard .status"),

@@ -389,7 +389,7 @@ def test_readers_of_two_languages_see_one_order(site: Site, browser: Browser, ch
 
 # -- every page --------------------------------------------------------------------------------------------------------
 
-STILL = ("/", "/l", "/docs", "/play", "/j", "/console", "/check", "/lab", "/embed")
+STILL = ("/", "/l", "/docs", "/play", "/j", "/host", "/console", "/check", "/lab", "/embed")
 
 
 def _note(sockets: list[WebSocket], socket: WebSocket) -> None:

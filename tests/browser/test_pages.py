@@ -15,6 +15,7 @@ PAGES = (
     "/docs",
     "/play",
     "/j",
+    "/host",
     "/console",
     "/check",
     "/lab",
