@@ -1,4 +1,4 @@
-"""A player's seat: on another device, after a restart, off the board; what is heard; what a LAN’s plain http lacks."""
+"""A player's seat: on another device, after a restart; what is heard; what a LAN’s plain http lacks."""
 
 from __future__ import annotations
 
@@ -103,16 +103,6 @@ def test_all_pages_of_a_killed_server_come_back_and_a_room_is_said_to_be_gone(
     stage(page, "count")
     page.goto(f"{own_site.url}/r/{room.code}")
     expect(page.locator("#missing")).to_contain_text("There is no room")
-
-
-def test_who_is_taken_off_the_board_is_told_and_who_comes_back_too(site: Site, page: Page) -> None:
-    room = Room(site)
-    join(page, room, "Ann")
-    player = page.evaluate("(code) => JSON.parse(localStorage[`seat:${code}`]).player", room.code)
-    room.host(op="hide", player=player)
-    expect(page.locator("#refusal")).to_have_text("The host has taken you off the board.")
-    room.host(op="show", player=player)
-    expect(page.locator("#refusal")).to_have_text("")
 
 
 TONES = """
