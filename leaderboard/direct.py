@@ -117,7 +117,7 @@ class PatientProtocol(WebSocketsSansIOProtocol):
             self._stop_clock()
         elif self._late is None:
             self._late = self.loop.call_later(
-                all_.seconds, self.give_up, Close.POLICY, "a frame did not end"
+                all_.seconds, self.give_up, Close.TOO_SLOW, "a frame did not end"
             )
 
     def give_up(self, code: Close, reason: str) -> None:

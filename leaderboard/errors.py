@@ -31,6 +31,11 @@ class Close(IntEnum):
     """The client reads too slowly, or the server is full: come back later."""
 
 
+COME_BACK_IN = "come back in "
+"""In the reason of a close with `Close.RESTART`, followed by seconds, as in "come back in 2.250 s": each client is told
+another time, so that they do not all come at once. A client that knows nothing of it is only less polite."""
+
+
 class Refusal(Exception):
     """A request, or one event of it, that is answered with an error.
 

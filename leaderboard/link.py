@@ -31,7 +31,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 from websockets.typing import Subprotocol
 
 from leaderboard.auth import HEADER_PROTOCOL, PROTOCOL
-from leaderboard.errors import BadRequest, Close, ResourceNotFound, Unauthorized
+from leaderboard.errors import COME_BACK_IN, BadRequest, Close, ResourceNotFound, Unauthorized
 from leaderboard.messages import Accepted, Failed, Result
 
 log = logging.getLogger(__name__)
@@ -42,6 +42,8 @@ PATIENCE = 1.2
 """Silence beyond the time-out that the server promised, by this factor, means that the connection is dead."""
 GRACE = 1.0
 """Seconds without a connection before anybody is told: a blip is not worth a word."""
+LONGEST = 60.0
+"""Seconds for which a server may ask a client to stay away."""
 OFFLINE = 10.0
 """Seconds without a connection after which "reconnecting" has become "offline"."""
 MAX_FRAME = 4 * 1024 * 1024
@@ -195,6 +197,8 @@ class Link:
         self._owner = owner
         self._environment = environment
         self._attempt = 0
+        self._hint = 0.0
+        """Seconds that the server wants to have before the next attempt."""
         self._met = False
         self._outbox: deque[str] = deque()
         self._filled = asyncio.Event()
@@ -209,7 +213,9 @@ class Link:
                     await self._converse()
                 except (WebSocketException, OSError) as error:
                     self._lost(error)
-                await self._environment.sleep(pause(self._attempt, self._environment.chance))
+                later, self._hint = self._hint, 0.0
+                jitter = pause(self._attempt, self._environment.chance)
+                await self._environment.sleep(later + jitter)
                 self._attempt += 1
         except Refused:
             self._become(State.REFUSED)
@@ -281,6 +287,10 @@ class Link:
         match error:
             case ConnectionClosed(rcvd=close) if close is not None and close.code == Close.POLICY:
                 raise Refused("ConnectionClosed", close.reason or "The server has ended this.")
+            case ConnectionClosed(rcvd=close) if close is not None and close.code == Close.RESTART:
+                self._hint = hint(close.reason)
+            case _TurnedAway(retry_after=seconds):
+                self._hint = min(seconds or 0.0, LONGEST)
             case InvalidStatus() if error.response.status_code in (401, 403):
                 raise Refused(Unauthorized.error_type, "The server refuses this connection.")
         if not self._met:
@@ -339,12 +349,26 @@ def endpoint(url: str) -> str:
     return f"{scheme}://{parts.netloc}{path}/event/realtime"
 
 
+def hint(reason: str) -> float:
+    """Seconds after which a server that restarts wants to see this client again; 0 if it does not say.
+
+    >>> hint("the server restarts, come back in 2.250 s"), hint("come back in 1e9 s"), hint("come back soon")
+    (2.25, 0.0, 0.0)
+    """
+    found = re.search(rf"{COME_BACK_IN}(\d{{1,4}}(?:\.\d{{1,6}})?) s$", reason)
+    return min(float(found[1]), LONGEST) if found else 0.0
+
+
 class _TurnedAway(WebSocketException):
     """Refused for now: another attempt may be taken in."""
 
+    def __init__(self, refusal: Refused) -> None:
+        super().__init__(str(refusal))
+        self.retry_after = refusal.retry_after
+
 
 def _verdict(refusal: Refused) -> Exception:
-    return refusal if refusal.error_type in _FINAL else _TurnedAway(str(refusal))
+    return refusal if refusal.error_type in _FINAL else _TurnedAway(refusal)
 
 
 def _header_protocol(members: Mapping[str, str]) -> Subprotocol:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import random
 import time
 from collections import Counter, deque
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from leaderboard import direct, frames, messages
 from leaderboard.auth import PROTOCOL, Caller, Grant, credentials_of_upgrade
 from leaderboard.direct import EXTENSION, HIGH_WATER, DirectProtocol
 from leaderboard.engines import answer_of
-from leaderboard.errors import Close, LimitExceeded, Refusal
+from leaderboard.errors import COME_BACK_IN, Close, LimitExceeded, Refusal
 from leaderboard.limits import Rate, Rates, source
 from leaderboard.operations import Operations
 from leaderboard.session import Session
@@ -33,6 +34,10 @@ log = logging.getLogger(__name__)
 LOW_WATER = HIGH_WATER // 4
 DRAIN_TIME = 3.0
 """Seconds that connections have to take their last frames when the server ends: `serve` promises five in all."""
+RETURN = 0.005
+"""Seconds that a restarted server has for each client that comes back: a handshake and a subscription take less."""
+RETURNED = 10.0
+"""Seconds in which the last is told to come back, however many they are."""
 SPOKES = 64
 """Parts into which a round of keep-alives is divided, so that ten thousand of them are no burst."""
 
@@ -317,8 +322,11 @@ class Realtime:
         await self._operations.handlers.stop()
         await self._operations.broker.drain()
         self._wheel.stop()
-        for door, connection in list(self._connections.items()):
-            door.close(Close.RESTART, "the server restarts")
+        everybody = list(self._connections.items())
+        spread = min(len(everybody) * RETURN, RETURNED)
+        for place, (door, connection) in enumerate(everybody):
+            turn = spread * (place + random.random()) / len(everybody)
+            door.close(Close.RESTART, f"the server restarts, {COME_BACK_IN}{turn:.3f} s")
             connection.session.closed()
             door.wake()  # what the client says to that is read again
         if self._connections:

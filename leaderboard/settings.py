@@ -257,7 +257,7 @@ class Limits(_Table):
     request: Duration = Field(
         30.0,
         description="A request, an upgrade or a frame that is not whole after so long is given up: 408, or close code"
-        " 1008.",
+        " 1013.",
     )
     stuck: Duration = Field(
         30.0,

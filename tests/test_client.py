@@ -481,6 +481,27 @@ async def test_a_server_that_is_full_is_asked_again() -> None:
         assert client.state is not State.REFUSED
 
 
+async def test_a_client_comes_back_when_the_server_wants_it_and_not_all_at_once() -> None:
+    world = World()
+    async with acquainted(world) as (_, server):
+        server.cut(1012, "the server restarts, come back in 2.500 s")
+        server = await world.answer()
+        await server.heard("connection_init")
+        error = {"errorType": "LimitExceededError", "retryAfterMs": 4000}
+        server.say(type="connection_error", errors=[error])
+        await (await world.answer()).acknowledge()
+        assert world.pauses == [2.5 + 0.75, 4.0 + 1.25]  # the jitter comes on top
+
+
+@pytest.mark.parametrize("code", [None, 1001, 1013])
+async def test_only_a_server_that_restarts_says_when(code: int | None) -> None:
+    world = World()
+    async with acquainted(world) as (_, server):
+        server.cut(code, "come back in 2.500 s")
+        await world.answer()
+        assert world.pauses == [0.75]
+
+
 async def test_a_client_that_was_put_out_stays_out() -> None:
     async with acquainted(World()) as (client, server):
         publishing = asyncio.create_task(client.publish("/default/x", 1))

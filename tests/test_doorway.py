@@ -110,11 +110,11 @@ async def test_an_answer_that_nobody_takes_is_given_up(start: Start) -> None:
     ],
     ids=["half a frame", "half a message", "a message of fragments"],
 )
-async def test_a_frame_that_does_not_end_closes_1008(start: Start, part: bytes) -> None:
+async def test_a_frame_that_does_not_end_closes_1013(start: Start, part: bytes) -> None:
     server = await start(limits={"request": 0.3})
     raw = await server.raw()
     await raw.write(part)
-    assert (await raw.until_closed())[1] == 1008
+    assert (await raw.until_closed())[1] == 1013
     assert await (await server.client()).alive()
 
 

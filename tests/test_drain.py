@@ -158,6 +158,19 @@ async def test_all_are_told_to_come_back(server: Server) -> None:
     await stopping
 
 
+async def test_each_is_told_another_time_to_come_back(server: Server) -> None:
+    clients = [await server.client(VIEWER) for _ in range(40)]
+    await server.stop()
+    times = []
+    for client in clients:
+        assert await client.closed() == 1012
+        start, _, rest = (client.socket.close_reason or "").partition("come back in ")
+        assert start == "the server restarts, "
+        times.append(float(rest.removesuffix(" s")))
+    for place, time in enumerate(sorted(times)):  # each has its turn; they are told in milliseconds
+        assert place * 0.005 - 0.001 <= time <= (place + 1) * 0.005 + 0.001
+
+
 # -- meanwhile and afterwards ------------------------------------------------------------------------------------------
 
 

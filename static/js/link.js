@@ -98,6 +98,10 @@ const BACKOFF = { floor: 250, first: 500, most: 30_000 };
 
 /** The server has closed the connection on purpose: it would do so again. */
 const POLICY = 1008;
+/** The server restarts, and says in the reason when it wants to see this client again. */
+const RESTART = 1012;
+/** For no longer than this may a server ask a client to stay away. */
+const LONGEST_MS = 60_000;
 /** What no later attempt would change. */
 const FINAL = new Set(["UnauthorizedException", "Unauthorized", "BadRequestException", "ResourceNotFound"]);
 const FINAL_FOR_SUBSCRIPTION = new Set([...FINAL, "MaxSubscriptionsReachedError", "DuplicatedOperationError"]);
@@ -108,6 +112,8 @@ export class LinkError extends Error {
   constructor(name, message = name) {
     super(message);
     this.name = name;
+    /** Milliseconds after which the same may be asked again, where the server says so. */
+    this.retryAfterMs = 0;
   }
 }
 
@@ -316,7 +322,7 @@ export class Link {
     this.#watch();
     socket.onopen = () => socket.send('{"type":"connection_init"}');
     socket.onmessage = (event) => this.#receive(event.data);
-    socket.onclose = (event) => this.#lost(event.code);
+    socket.onclose = (event) => this.#lost(event.code, hint(event));
   }
 
   /** Lets go of the socket without waiting for its closing handshake, which a dead network never finishes. */
@@ -330,8 +336,8 @@ export class Link {
     this.#env.clearTimeout(this.#timers.watchdog);
   }
 
-  /** @param {number} code */
-  #lost(code) {
+  /** @param {number} code @param {number} [later]  milliseconds that the server wants to have first */
+  #lost(code, later = 0) {
     this.#drop();
     if (code === POLICY) {
       this.#end("refused", new LinkError("LinkClosed", "The server has ended this connection."));
@@ -344,7 +350,7 @@ export class Link {
     }
     for (const subscription of this.#subscriptions.values()) this.#env.clearTimeout(subscription.timer);
     this.#env.clearTimeout(this.#timers.retry);
-    this.#timers.retry = this.#env.setTimeout(() => this.#open(), this.#pause(this.#attempt++));
+    this.#timers.retry = this.#env.setTimeout(() => this.#open(), later + this.#pause(this.#attempt++));
   }
 
   /** Full jitter: a room of clients that lost the same server must not come back in step. @param {number} attempt */
@@ -396,7 +402,7 @@ export class Link {
       case "connection_error": {
         const error = refusal(frame);
         if (FINAL.has(error.name)) this.#end("refused", error);
-        else this.#lost(0);
+        else this.#lost(0, Math.min(error.retryAfterMs, LONGEST_MS));
         break;
       }
       case "data":
@@ -549,10 +555,18 @@ function browser() {
   };
 }
 
-/** The first error of an error frame. @param {{errors?: {errorType?: string, message?: string}[]}} frame */
+/** The first error of an error frame. @param {{errors?: {errorType?: string, message?: string, retryAfterMs?: number}[]}} frame */
 function refusal(frame) {
-  const { errorType = "Error", message } = frame.errors?.[0] ?? {};
-  return new LinkError(errorType, message);
+  const { errorType = "Error", message, retryAfterMs } = frame.errors?.[0] ?? {};
+  const error = new LinkError(errorType, message);
+  error.retryAfterMs = Number(retryAfterMs) || 0;
+  return error;
+}
+
+/** A server that restarts tells each client another time to come back. @param {{code: number, reason: string}} close */
+function hint({ code, reason }) {
+  const found = code === RESTART && /come back in (\d{1,4}(?:\.\d{1,6})?) s$/.exec(reason ?? "");
+  return found ? Math.min(Number(found[1]) * 1000, LONGEST_MS) : 0;
 }
 
 /** @param {unknown} text @returns {any} undefined for what is no JSON */

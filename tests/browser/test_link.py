@@ -88,6 +88,31 @@ def test_it_comes_back_with_full_jitter(run: Run, chance: float, pauses: list[in
     assert found == pauses
 
 
+@pytest.mark.parametrize(
+    ("code", "reason", "pause"),
+    [
+        (1012, "the server restarts, come back in 2.500 s", 2500 + 750),
+        (1012, "the server restarts", 750),
+        (1012, "come back in 9999 s", 60_000 + 750),
+        (1013, "come back in 2.500 s", 750),
+    ],
+)
+def test_it_comes_back_when_a_server_that_restarts_wants_it(
+    run: Run, code: int, reason: str, pause: int
+) -> None:
+    found = run(
+        f"""
+        world.chance = 1;
+        world.socket.accept();
+        const broken = world.now;
+        world.socket.break({code}, {json.dumps(reason)});
+        while (world.sockets.length < 2) world.pass(50);
+        return world.sockets[1].opened - broken;
+        """
+    )
+    assert found == pause
+
+
 def test_an_acknowledged_connection_begins_the_pauses_anew(run: Run) -> None:
     found = run(
         """

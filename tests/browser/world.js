@@ -54,8 +54,8 @@ globalThis.World = class World {
           this.onopen?.();
           this.say({ type: "connection_ack", connectionTimeoutMs: 300_000 });
         }
-        break(code = 1006) {
-          this.onclose?.({ code });
+        break(code = 1006, reason = "") {
+          this.onclose?.({ code, reason });
         }
         /** What was sent, without the credentials. */
         said(type) {
