@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 from fastapi import FastAPI, Request, Response
 from fastapi.staticfiles import StaticFiles
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from leaderboard import (
@@ -110,6 +111,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.mount("/static", _Files(directory=STATIC))
     app.add_exception_handler(HTTPException, _unrouted)
     app.add_middleware(_CrossOrigin)
+    app.add_middleware(_Guarded)  # added last, so that it sees every answer
     generate = app.openapi
     app.openapi = lambda: _with_schemas(generate())  # type: ignore[method-assign]
     return app
@@ -155,6 +157,30 @@ class _CrossOrigin:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         foreign = scope["type"] == "http" and scope["path"].startswith(CROSS_ORIGIN)
         await (self._cors if foreign else self._app)(scope, receive, send)
+
+
+class _Guarded:
+    """What browsers are told with every answer that does not say otherwise itself, as pages and pictures do."""
+
+    DEFAULTS: ClassVar = {
+        "x-content-type-options": "nosniff",
+        "referrer-policy": "same-origin",
+        # Data is no document: whoever opens it as one gets nothing that runs, and nobody frames it.
+        "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    }
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self.DEFAULTS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, guarded if scope["type"] == "http" else send)
 
 
 class _Files(StaticFiles):
