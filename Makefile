@@ -15,7 +15,7 @@ PINS := .ci/constraints.txt
 PIP = PIP_CONSTRAINT=$(PINS) PIP_BUILD_CONSTRAINT=$(PINS) $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint docs screenshots pictures bench bench-quick format pins clean
+.PHONY: help run demo test lint docs screenshots pictures bench bench-quick soak format pins clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 13
@@ -53,6 +53,12 @@ bench: $(VENV)/.test ## measure the server against others (minutes); python -m b
 
 bench-quick: $(VENV)/.test ## the figures to watch daily (under a minute)
 	$(BIN)/python -m benchmarks quick
+
+soak: $(VENV)/.test ## the long runs of SECURITY.md (an hour and more): fuzz, storm, stuck, soak
+	$(BIN)/python -m tests.fuzz
+	$(BIN)/python -m tests.soak storm
+	$(BIN)/python -m tests.soak stuck
+	$(BIN)/python -m tests.soak soak
 
 format: $(VENV)/.dev ## rewrite to the project's style
 	$(BIN)/ruff check --fix
