@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Path, Request, Response
+from fastapi.responses import PlainTextResponse
 
 from leaderboard import asyncapi, boards, messages, rooms, strict, tokens
 from leaderboard.answers import (
@@ -67,7 +68,7 @@ def router() -> APIRouter:
     add_read(routes, "/asyncapi.json", described, tags=["Operations"])
     add_read(routes, "/healthz", healthz, tags=["Operations"])
     add_read(routes, "/readyz", readyz, tags=["Operations"])
-    add_read(routes, "/metrics", metrics, tags=["Operations"])
+    add_read(routes, "/metrics", metrics, tags=["Operations"], response_class=PlainTextResponse)
     return routes
 
 
