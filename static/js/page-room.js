@@ -46,6 +46,7 @@ async function begin() {
   const before = seatIn(code).player;
   const { player, token } = await join(code);
   if (before && before !== player) text("refusal", say.anew);
+  let seated = false;
   const { name = "", host = "", solo = false } = seatIn(code);
   const link = connect({ url: location.href, token: host || token });
   const near = new Board(/** @type {HTMLTableElement} */ (element("near").querySelector("table")), {
@@ -108,6 +109,10 @@ async function begin() {
     text("shown-as", own && now.props?.hide_names ? say.shownAs(own.name ?? "") : "");
     near.draw({ ...snapshot, rows: snapshot.around ?? [], around: [] });
     if (own) element("place").textContent = say.place(words.number(own.rank), words.number(snapshot.total));
+    // While a board is frozen or revealed, a row that is not there says nothing.
+    if (seated && !own && !now.frozen) text("refusal", say.offBoard);
+    if (own && element("refusal").textContent === say.offBoard) text("refusal", "");
+    seated ||= own !== undefined;
     if (snapshot.rows) lobby(snapshot);
 
     const before = stage;

@@ -26,6 +26,7 @@ const ENGLISH = {
   seatEnded: "Your seat in this room has ended.",
   joinAgain: "Join again",
   removed: "The host has taken you out of this room.",
+  offBoard: "The host has taken you off the board.",
   anew: "Your old place here is gone: you have joined as a new player.",
   /** @param {string} name */
   shownAs: (name) => `Names are hidden: the big screen calls you ${name}`,
