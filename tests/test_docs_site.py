@@ -100,6 +100,7 @@ def test_a_broken_reference_fails_the_build(broken: str, docs: Path, tmp_path: P
         if (docs / name).exists():
             shutil.copy(docs / name, small)
     (small / "fan-out.svg").touch()
+    shutil.copytree(docs / "_static", small / "_static")
     (small / "index.md").write_text("# Home\n\n```{toctree}\nlab\nreference/index\n```\n", "utf-8")
     (tmp_path / "leaderboard").mkdir()
     (tmp_path / "leaderboard" / "__init__.py").touch()  # the lab points to it
