@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, get_args
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from leaderboard import __version__
 from leaderboard.events import Control, Remove
@@ -30,11 +30,12 @@ PATH = "/event/realtime"
 _SCHEMA = "#/components/schemas/{name}"
 
 
-class Error(Struct):
-    """Why something was refused; the table of `errorType`s is in the README."""
+class Error(Struct, omit_defaults=True):
+    """Why something was refused; the table of `errorType`s is in the README. What time mends says when to come back."""
 
     errorType: str  # noqa: N815
     message: str
+    retryAfterMs: int | UnsetType = UNSET  # noqa: N815
 
 
 class ConnectionAck(Struct, tag="connection_ack", tag_field="type"):

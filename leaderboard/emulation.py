@@ -22,6 +22,7 @@ MOST_TOLD = 1_000
 """What clients invent must not fill the memory."""
 QUOTAS = (
     "publishes_per_second",
+    "connects_per_second",
     "subscriptions_per_connection",
     "keep_alive",
     "connection_lifetime",

@@ -105,6 +105,9 @@ async def every_answer(server: Server) -> list[Frame]:
     frames.append(await client.ask(type="dance", id="d"))
     await client.send_raw("[]")
     frames.append(await client.expect("error"))
+    burst = [client.publication("/leaderboard/a", score) for _ in range(26)]
+    frames += await client.publish_all(burst)
+    assert any("retryAfterMs" in str(frame) for frame in frames)
     stranger = await server.client("da2-nobody-was-given-this-one", init=False)
     await stranger.send(type="connection_init")
     frames.append(await stranger.expect("connection_error"))
