@@ -144,7 +144,7 @@ SHORTER: list[tuple[str, str]] = [
     (r"(simulate \S+)", r"\1 --seconds 0.3"),
     (r"(watch \S+)", r"\1 --count 1"),
     (r"leaderboard serve &", "leaderboard serve --port 0 &"),
-    (r"--template \S+", f"--template {TEMPLATE}"),
+    (r"cdk\.out/\S+", str(TEMPLATE)),
     (r"npm test", "true"),
     (r"\bcurl ", "curl --silent --show-error --fail "),
     (r"http\.server 9000", "http.server 0 & sleep 0.5 # "),
