@@ -29,7 +29,15 @@ def write_reference(folder: Path) -> None:
         "http": http(),
         "cli": commands(),
     }
-    index = ["# Reference", "", "Written from the code of this version.", "", "```{toctree}", ":maxdepth: 1", ""]
+    index = [
+        "# Reference",
+        "",
+        "Written from the code of this version.",
+        "",
+        "```{toctree}",
+        ":maxdepth: 1",
+        "",
+    ]
     for name, lines in {**pages, "index": [*index, *pages, "```"]}.items():
         file, text = folder / f"{name}.md", "\n".join(lines) + "\n"
         if not file.exists() or file.read_text("utf-8") != text:
