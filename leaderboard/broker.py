@@ -21,6 +21,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from typing import TypeVar
 
 from msgspec import UNSET
 
@@ -57,6 +58,7 @@ PAGE = 500
 UNDER_WAY = 16 * 1024**2
 """Bytes of events on their way to subscribers beyond which no more are taken: a tenth of a second of writing."""
 
+T = TypeVar("T")
 Pass = Generator[None, None, None]
 Lane = deque[Pass]
 
@@ -83,6 +85,8 @@ class Broker:
         self._longest_pass = 0.0
         engine.changed = self._changed
         engine.relayed = self._relayed
+        engine.watched = self._watched
+        engine.health = self._health
 
     async def start(self) -> None:
         """Start the engine."""
@@ -148,11 +152,11 @@ class Broker:
     # -- reading, for the doors that await ----------------------------------------------------------------------------
 
     async def read(self, channel: str, view: View) -> Reading:
-        """A board through one view, now. An absent one has epoch "" and no rows."""
+        """A board through one view, now. An absent one has epoch "" and no rows. Raises what the engine refuses with."""
         room = self.hub.rooms.get(channel)
         floor = ("", 0) if room is None else room.floor
         read = partial(self._engine.read, channel, self.rules(channel), [view], floor)
-        return masked(await answer_of(read))
+        return masked(_told(await answer_of(read)))
 
     async def snapshot(self, channel: str, view: View) -> str:
         """The JSON text of a board's snapshot through a view."""
@@ -163,21 +167,26 @@ class Broker:
         view, body = next(_bodies(reading))
         # A past round is over: what the present one waits for is none of its members.
         round = reading.round if view.round in (None, reading.round.number) else Round()
-        moment = _moment(reading.now, round, reading.playing, self.watching(reading.channel))
+        watching = self._watching_here(reading.channel) + reading.elsewhere
+        moment = _moment(reading.now, round, reading.playing, watching)
         return messages.snapshot(body.text, messages.live(moment))
 
     async def people(self, channel: str, prefix: str, limit: int) -> list[Person]:
         """Players of a board whose name or id begins so, as a host sees them."""
-        return await answer_of(partial(self._engine.people, channel, prefix, limit))
+        return _told(await answer_of(partial(self._engine.people, channel, prefix, limit)))
 
     async def boards(self, pattern: str, after: str = "", limit: int = 100) -> list[Running]:
         """Running boards that a credential pattern covers, by path, from behind ``after`` on."""
-        return await answer_of(partial(self._engine.find, pattern, after, limit))
+        return _told(await answer_of(partial(self._engine.find, pattern, after, limit)))
 
     def watching(self, channel: str) -> int:
-        """Connections that subscribe to exactly this channel."""
+        """Connections that subscribe to exactly this channel, as far as is known here."""
         room = self.hub.rooms.get(channel)
         return 0 if room is None else room.watching
+
+    def _watching_here(self, channel: str) -> int:
+        room = self.hub.rooms.get(channel)
+        return 0 if room is None else len(room.connections)
 
     # -- subscriptions ------------------------------------------------------------------------------------------------
 
@@ -221,14 +230,34 @@ class Broker:
                 self._show(subscription, subscription.channel)
 
     def _presence(self, room: Room) -> None:
-        self._engine.watch(room.channel, room.watching)
+        self._engine.watch(room.channel, len(room.connections))
+        self._show_presence(room)
+
+    def _show_presence(self, room: Room) -> None:
         room.presence.mark(self._loop.time(), PRESENCE_PACE)
         self._plan(room)
+
+    def _watched(self, channel: str, elsewhere: int) -> None:
+        room = self.hub.rooms.get(channel)
+        if room is not None and room.elsewhere != elsewhere:
+            room.elsewhere = elsewhere
+            self._show_presence(room)
+
+    def _health(self, healthy: bool) -> None:
+        """The engine is away: what is shown is marked as stale. It is back: all may be another."""
+        for room in list(self.hub.rooms.values()):
+            if healthy:
+                self._changed(room.channel)
+            self._show_presence(room)
+        for subscription in self.hub.wildcards() if healthy else ():
+            self._find_all(subscription, after="")
 
     def _find_all(self, subscription: Subscription, after: str) -> None:
         self._engine.find(subscription.channel, after, PAGE, partial(self._found, subscription))
 
-    def _found(self, subscription: Subscription, running: list[Running]) -> None:
+    def _found(self, subscription: Subscription, running: list[Running] | Refusal) -> None:
+        if isinstance(running, Refusal):
+            return  # asked for again when the engine is back
         self._mark(subscription, (board.channel for board in running))
         if len(running) == PAGE:
             self._loop.call_soon(self._find_all, subscription, running[-1].channel)
@@ -350,19 +379,33 @@ class Broker:
 
         if not missing:
             fan_out({})
-        elif not self._encode(room, missing, fan_out):
-            self._ended(room)
+        else:
+            self._encode(room, missing, fan_out, partial(self._show_last, room, groups, began))
+
+    def _show_last(self, room: Room, groups: list[Group], began: float) -> None:
+        """The board cannot be read: what was seen last is shown once more, which says now that it is stale."""
+        bodies = {group.view: group.body for group in groups if group.body is not None}
+        seen = [group for group in groups if group.view in bodies]
+        self._start(self._passes, self._fan_out(room, seen, bodies, began))
 
     def _encode(
-        self, room: Room, views: list[View], done: Callable[[Mapping[View, Body]], None]
-    ) -> bool:
+        self,
+        room: Room,
+        views: list[View],
+        done: Callable[[Mapping[View, Body]], None],
+        failed: Callable[[], None],
+    ) -> None:
         """Read a board through views and encode them; what many can share is kept until the board changes.
 
-        False if the engine failed: nobody is told of a board what cannot be read, until it changes again.
+        If the engine failed: nobody is told of a board what cannot be read, until it changes again or can be reached.
         """
         revision = room.revision
 
-        def encoded(reading: Reading) -> None:
+        def encoded(reading: Reading | Refusal) -> None:
+            if isinstance(reading, Refusal):
+                failed()
+                return
+            room.elsewhere = reading.elsewhere
             room.clock = reading.now - self._loop.time()
             room.floor = (reading.epoch, reading.version)
             room.round, room.playing = reading.round, reading.playing
@@ -381,12 +424,22 @@ class Broker:
             self._engine.read(room.channel, room.rules, views, room.floor, encoded)
         except Exception:
             log.exception("%s could not be read", room.channel)
-            return False
-        return True
+            failed()
+
+    def _stamp(self, room: Room, body: Body) -> object:
+        """What tells a snapshot from others; the time alone is nothing new."""
+        reached = self._engine.reaches(room.channel)
+        return (
+            *(room.channel, body.epoch, body.version, body.state),
+            *(room.watching, room.playing, reached),
+        )
 
     def _live(self, room: Room) -> str:
         now = self._loop.time() + room.clock
-        return messages.live(_moment(now, room.round, room.playing, room.watching))
+        moment = _moment(now, room.round, room.playing, room.watching)
+        if not self._engine.reaches(room.channel):
+            moment.stale = True
+        return messages.live(moment)
 
     def _fan_out(
         self, room: Room, groups: list[Group], bodies: Mapping[View, Body], began: float
@@ -396,9 +449,9 @@ class Broker:
             # Where more boards are due, frames are held, so that a connection gets all of them in one write.
             held = self._hold() if self._reads or len(self._passes) > 1 else None
             live = self._live(room)
-            stamps = [_stamp(room, bodies[group.view]) for group in groups]
+            stamps = [self._stamp(room, bodies[group.view]) for group in groups]
             for group, stamp in zip(groups, stamps, strict=True):
-                body = bodies[group.view]
+                group.body = body = bodies[group.view]
                 end = messages.shared(body.text, live)
                 mine = group.begin(body.epoch, stamp)
                 if mine is not None:
@@ -473,7 +526,7 @@ class Broker:
 
         def show(bodies: Mapping[View, Body]) -> None:
             body = bodies[view]
-            stamp = _stamp(room, body)
+            stamp = self._stamp(room, body)
             shared = messages.shared(body.text, self._live(room))
             sent = subscription.deliver(channel, body.epoch, stamp, shared)
             self._count_sent(channel, int(sent > 0), sent)
@@ -482,8 +535,10 @@ class Broker:
 
         if view in room.bodies:
             show(room.bodies)
-        elif not self._encode(room, [view], show) and not known:
-            self.hub.close_room(room)
+        elif known:
+            self._encode(room, [view], show, _nothing)
+        else:
+            self._encode(room, [view], show, partial(self.hub.close_room, room))
 
     def _mark(self, subscription: Subscription, boards: Iterable[str]) -> None:
         """Boards are due to a wildcard's subscriber: a mark each, the least recently sent first."""
@@ -580,9 +635,15 @@ def _bodies(reading: Reading) -> Iterator[tuple[View, Body]]:
         yield view, Body(reading.epoch, window.version, shown, text)
 
 
-def _stamp(room: Room, body: Body) -> object:
-    """What tells a snapshot from others; the time alone is nothing new."""
-    return room.channel, body.epoch, body.version, body.state, room.watching, room.playing
+def _told(answer: T | Refusal) -> T:
+    """What was asked for; raises the refusal."""
+    if isinstance(answer, Refusal):
+        raise answer
+    return answer
+
+
+def _nothing() -> None:
+    """Nothing is to be done."""
 
 
 def _moment(now: float, round: Round, playing: int, watching: int) -> messages.Live:

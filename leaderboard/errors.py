@@ -155,6 +155,50 @@ class AuthUnavailable(Refusal):
         super().__init__(message)
 
 
+# -- Ours: the engine has trouble ---------------------------------------------------------------------------------------
+
+
+class EngineUnavailable(Refusal):
+    """The server that has the board cannot be reached: nothing was done."""
+
+    error_type = "EngineUnavailable"
+    status = 503
+
+    def __init__(
+        self, message: str = "The boards cannot be reached now. Nothing was done; try again later."
+    ) -> None:
+        super().__init__(message)
+
+
+class OutcomeUnknown(Refusal):
+    """The engine did not answer in time: what was asked for may yet be done."""
+
+    error_type = "OutcomeUnknown"
+    status = 503
+
+    def __init__(
+        self, message: str = "This may have been applied, or not. With `n` it is safe to send again."
+    ) -> None:
+        super().__init__(message)
+
+
+class EngineFull(Refusal):
+    """The engine has no memory left: nothing was done."""
+
+    error_type = "EngineFull"
+    status = 507
+
+    def __init__(self, message: str = "There is no memory left for boards. Nothing was done.") -> None:
+        super().__init__(message)
+
+
+class ConfigMismatch(Refusal):
+    """The board lives by other rules than this process has for its namespace: nothing was done."""
+
+    error_type = "ConfigMismatch"
+    status = 409
+
+
 # -- Ours: a handler has refused ---------------------------------------------------------------------------------------
 
 

@@ -230,7 +230,7 @@ class Group(Track):
     them without asking. Those ``apart`` have just come (back): the next pass serves them singly and takes them in.
     """
 
-    __slots__ = ("apart", "epoch", "every", "members", "passes", "size", "stamp", "view")
+    __slots__ = ("apart", "body", "epoch", "every", "members", "passes", "size", "stamp", "view")
 
     def __init__(self, view: View, every: int) -> None:
         super().__init__()
@@ -244,6 +244,8 @@ class Group(Track):
         """The last life of the board that the members were shown."""
         self.stamp: object = None
         """The last snapshot that they were sent."""
+        self.body: Body | None = None
+        """What they were shown last."""
         self.passes = 0
 
     def begin(self, epoch: str, stamp: object) -> bytes | None:
@@ -279,6 +281,7 @@ class Room:
         "channel",
         "clock",
         "connections",
+        "elsewhere",
         "floor",
         "groups",
         "marked",
@@ -300,6 +303,8 @@ class Room:
         self.wild: dict[int, Track] = {}
         """Pace of wildcard subscribers, by their ``every``."""
         self.connections: Counter[Peer] = Counter()
+        self.elsewhere = 0
+        """Connections of other processes, as last told."""
         self.personal = 0
         self.bodies: dict[View, Body] = {}
         """Encoded bodies of the board as it is, of views that many can share; emptied when it changes."""
@@ -322,8 +327,8 @@ class Room:
 
     @property
     def watching(self) -> int:
-        """Connections that subscribe to exactly this channel."""
-        return len(self.connections)
+        """Connections that subscribe to exactly this channel, wherever they are."""
+        return len(self.connections) + self.elsewhere
 
     def pace(self, group: Group) -> float:
         """Seconds between two snapshots of a group."""
@@ -457,6 +462,10 @@ class Hub:
             for pattern in channels.wildcards_over(channel)
             for every in self._wild.get(pattern, ())
         }
+
+    def wildcards(self) -> list[Subscription]:
+        """All subscribers of snapshots below a path."""
+        return [each for shelf in self._wild.values() for some in shelf.values() for each in some]
 
     def wild(self, channel: str, paces: Iterable[int]) -> Iterator[Subscription]:
         """Wildcard subscribers of these paces that want snapshots of a channel."""

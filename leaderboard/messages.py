@@ -483,6 +483,7 @@ class Snapshot(Struct):
     playing: int
     starts_in_ms: int | UnsetType = UNSET
     ends_in_ms: int | UnsetType = UNSET
+    stale: bool | UnsetType = UNSET
     rows: list[Row] | UnsetType = UNSET
     around: list[Row] | UnsetType = UNSET
     of: list[Row] | UnsetType = UNSET
@@ -492,13 +493,14 @@ class Snapshot(Struct):
 
 class Live(Struct):
     """What a snapshot says of the moment at which it was sent: milliseconds since 1970, who watches and plays, and how
-    long it is until the round begins and ends."""
+    long it is until the round begins and ends. ``stale``: the board cannot be reached, this is the last that was seen."""
 
     time: int
     watching: int
     playing: int
     starts_in_ms: int | UnsetType = UNSET
     ends_in_ms: int | UnsetType = UNSET
+    stale: bool | UnsetType = UNSET
 
 
 def body(channel: str, epoch: str, round: Round, window: Window) -> str:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import httpx
@@ -23,10 +24,13 @@ from uvicorn.loops.auto import auto_loop_factory
 
 from leaderboard import serving
 from leaderboard.app import create_app
+from leaderboard.engines.memory import MemoryEngine
+from leaderboard.engines.redis import RedisEngine
 from leaderboard.settings import ApiKey, Limits, Settings
 from tests.appsync import Client, connect, credentials
 from tests.engines import ENGINES, Opener, World, opened
 from tests.rawsocket import RawSocket
+from tests.redis_server import RedisServer
 
 # How long an example takes says something of the machine, not of the code.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -157,6 +161,13 @@ async def shared(module_server: Server) -> AsyncIterator[Server]:
         yield replace(module_server, _stack=stack)
 
 
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A Redis server of this run's own, which keeps nothing."""
+    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
 _boards = itertools.count(1)
 
 
@@ -168,11 +179,15 @@ def board() -> str:
 
 @pytest.fixture(params=ENGINES)
 async def engine(request: pytest.FixtureRequest) -> AsyncIterator[Opener]:
-    """Opens the engine under test with limits of the test's own."""
+    """Opens the engine under test with limits of the test's own; in a test one at a time."""
+    redis = request.getfixturevalue("redis_server") if request.param == "redis" else None
+    open_ = MemoryEngine if redis is None else partial(RedisEngine, redis.url)
     async with AsyncExitStack() as stack:
 
         async def engine(**limits: Any) -> World:
-            return await stack.enter_async_context(opened(ENGINES[request.param], Limits(**limits)))
+            if redis is not None:
+                await redis.empty()
+            return await stack.enter_async_context(opened(open_, Limits(**limits)))
 
         yield engine
 

@@ -156,7 +156,8 @@ async def eventually(condition: Callable[[], bool]) -> None:
 
 
 Open = Callable[[Limits, Clock], Engine]
-ENGINES: dict[str, Open] = {"memory": MemoryEngine}
+ENGINES = ("memory", "redis")
+"""What the contract is tested on."""
 
 
 @asynccontextmanager

@@ -60,7 +60,7 @@ class Reading(Struct, frozen=True, kw_only=True):
     Times are seconds since 1970 on the engine's clock: ``now``, and ``due``, when the clock changes the board next.
     ``windows`` lacks a view of a past round that is not kept. ``props`` is the JSON that everybody may see. While the
     board is revealed, ``veiled`` places at the top are not shown yet; ``playing`` counts who was active in the last
-    minute.
+    minute, ``elsewhere`` the connections of other processes that watch it.
     """
 
     channel: str
@@ -73,6 +73,7 @@ class Reading(Struct, frozen=True, kw_only=True):
     veiled: int = 0
     props: Raw = NO_PROPS
     playing: int = 0
+    elsewhere: int = 0
     due: float = math.inf
 
 
@@ -83,6 +84,10 @@ class Running(Struct, frozen=True, kw_only=True):
     epoch: str
     version: int
     total: int
+
+
+class CannotOpen(Exception):
+    """The engine cannot be used; the text says why, and what to do where that is known."""
 
 
 class Engine(ABC):
@@ -97,9 +102,14 @@ class Engine(ABC):
     """A token (its id, and when it would end at the latest) is not good any more. Told of each that is in force, also
     of those that were revoked before the start."""
 
+    watched: Callable[[str, int], None]
+    """So many connections of other processes now watch a board that is watched here too."""
+    health: Callable[[bool], None]
+    """Some boards cannot be reached; or all of them can again, and any may have changed meanwhile."""
+
     @abstractmethod
     async def start(self) -> None:
-        """Get ready, or raise."""
+        """Get ready, or raise `CannotOpen`."""
 
     @abstractmethod
     async def stop(self) -> None:
@@ -116,7 +126,7 @@ class Engine(ABC):
         rules: Namespace,
         views: Sequence[View],
         floor: tuple[str, int],
-        done: Callable[[Reading], None],
+        done: Callable[[Reading | Refusal], None],
     ) -> None:
         """Read a board through views. ``floor`` is the highest (epoch, version) that this process has shown or
         acknowledged; within an epoch no reading is older."""
@@ -129,14 +139,18 @@ class Engine(ABC):
 
     @abstractmethod
     def people(
-        self, channel: str, prefix: str, limit: int, done: Callable[[list[Person]], None]
+        self, channel: str, prefix: str, limit: int, done: Callable[[list[Person] | Refusal], None]
     ) -> None:
         """Players whose name or id begins like ``prefix``, whatever its case, at most ``limit``: of the first 10,000
-        entries in the order in which they came, then by id those who are hidden or banned and not there."""
+        entries in the order in which they came (a distributed engine looks at any 10,000 where there are more), then by id those who are hidden or banned and not there."""
 
     @abstractmethod
     def find(
-        self, pattern: str, after: str, limit: int, done: Callable[[list[Running]], None]
+        self,
+        pattern: str,
+        after: str,
+        limit: int,
+        done: Callable[[list[Running] | Refusal], None],
     ) -> None:
         """Boards that a credential pattern covers, by path, from behind ``after`` on; at most ``limit``."""
 
@@ -147,6 +161,10 @@ class Engine(ABC):
     @abstractmethod
     def revoke(self, token_id: str, until: float, done: Callable[[Refusal | None], None]) -> None:
         """Tell every process that a token is not good any more; to be remembered ``until`` it would have ended."""
+
+    def reaches(self, channel: str) -> bool:
+        """Whether a board can be reached now; what is known of one that cannot is stale."""
+        return True
 
 
 async def answer_of(ask: Callable[[Callable[[T], None]], None]) -> T:
@@ -168,4 +186,12 @@ def open_engine(url: str, limits: Limits) -> Engine:
         from leaderboard.engines.memory import MemoryEngine
 
         return MemoryEngine(limits)
+    if scheme.partition("+")[0] in ("redis", "rediss"):
+        try:
+            from leaderboard.engines.redis import RedisEngine
+        except ModuleNotFoundError as error:
+            if error.name != "redis":
+                raise
+            raise ValueError("Redis needs its driver: pip install 'live-leaderboard[redis]'") from None
+        return RedisEngine(url, limits)
     raise ValueError(f"no engine for {scheme}://")

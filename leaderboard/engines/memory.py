@@ -67,6 +67,8 @@ class MemoryEngine(Engine):
         self.changed: Callable[[str], None] = _ignore
         self.relayed: Callable[[str, Sequence[str], bool], None] = _ignore
         self.revoked: Callable[[str, float], None] = _ignore
+        self.watched: Callable[[str, int], None] = _ignore
+        self.health: Callable[[bool], None] = _ignore
 
     async def start(self) -> None:
         self._sweeper = asyncio.create_task(self._sweep(), name="memory engine's sweep")
@@ -134,7 +136,7 @@ class MemoryEngine(Engine):
         rules: Namespace,
         views: Sequence[View],
         floor: tuple[str, int],
-        done: Callable[[Reading], None],
+        done: Callable[[Reading | Refusal], None],
     ) -> None:
         now = self._clock()
         held = self._alive(channel, now)
@@ -160,7 +162,7 @@ class MemoryEngine(Engine):
         )
 
     def people(
-        self, channel: str, prefix: str, limit: int, done: Callable[[list[Person]], None]
+        self, channel: str, prefix: str, limit: int, done: Callable[[list[Person] | Refusal], None]
     ) -> None:
         held = self._alive(channel, self._clock())
         done([] if held is None else held.board.people(prefix, limit))
@@ -172,7 +174,11 @@ class MemoryEngine(Engine):
         self.relayed(channel, events, False)
 
     def find(
-        self, pattern: str, after: str, limit: int, done: Callable[[list[Running]], None]
+        self,
+        pattern: str,
+        after: str,
+        limit: int,
+        done: Callable[[list[Running] | Refusal], None],
     ) -> None:
         now = self._clock()
         first = max(after, "/" if pattern == channels.EVERYTHING else pattern.rstrip("*"))

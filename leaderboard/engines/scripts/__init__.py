@@ -1,0 +1,42 @@
+"""The scripts that run inside Redis, each put together from the nouns that it needs.
+
+A script is known to Redis by the hash of its text, so two versions of this program can run side by side.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha1
+from importlib.resources import files
+
+from msgspec import Struct
+
+_BOARD = ("partition", "ranking", "board")
+_PARTS = {
+    "apply": (*_BOARD, "retries", "hosting"),
+    "read": _BOARD,
+    "people": _BOARD,
+    "find": _BOARD,
+    "watch": _BOARD,
+    "sweep": _BOARD,
+    "watching": ("partition",),
+    "changes": ("partition",),
+    "revoke": ("partition",),
+}
+
+
+class Script(Struct, frozen=True):
+    """A script and its hash."""
+
+    text: bytes
+    sha: str
+
+
+def load() -> dict[str, Script]:
+    """All scripts by name."""
+    return {name: _script((*parts, name)) for name, parts in _PARTS.items()}
+
+
+def _script(parts: tuple[str, ...]) -> Script:
+    folder = files(__name__)
+    text = b"\n".join((folder / f"{part}.lua").read_bytes() for part in parts)
+    return Script(text, sha1(text, usedforsecurity=False).hexdigest())

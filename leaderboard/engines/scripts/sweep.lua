@@ -1,0 +1,4 @@
+-- Ends boards whose time is over, at most 100; true if there may be more.
+
+local _, looked = sweep(100)
+return cmsgpack.pack(looked == 100)

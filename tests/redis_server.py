@@ -1,0 +1,89 @@
+"""A real Redis server, started and ended by the tests: on a free port of this machine, without persistence."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from redis.asyncio.connection import Connection
+
+from leaderboard.engines.places import ask_once
+from tests.needs import needs
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+        return port
+
+
+class RedisServer:
+    """A process that can be killed, stopped and started again, always on the same port."""
+
+    def __init__(self, folder: Path, *options: str, port: int = 0) -> None:
+        self.port = port or free_port()
+        self._folder = folder
+        self._options = options
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> RedisServer:
+        self.start()
+        return self
+
+    def __exit__(
+        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
+    ) -> None:
+        self.kill()
+
+    def start(self) -> None:
+        """Start it, empty, and wait until it answers."""
+        command = [
+            str(needs("redis-server")),
+            *("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder)),
+            *("--save", "", "--appendonly", "no", "--loglevel", "warning", *self._options),
+        ]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        for _ in range(500):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            assert self._process.poll() is None, "the server ended"
+            time.sleep(0.01)
+        raise TimeoutError("the server does not answer")
+
+    def kill(self) -> None:
+        """End it as a crash does: nothing of it is left."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def pause(self) -> None:
+        """Let it fall silent, its connections open."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        os.kill(self._process.pid, number)
+
+    async def ask(self, *words: Any) -> Any:
+        """The answer to one command."""
+        connection = Connection(host="127.0.0.1", port=self.port, protocol=2)
+        return (await ask_once(connection, words))[0]
+
+    async def empty(self) -> None:
+        await self.ask("FLUSHALL")
