@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from leaderboard.engines.link import Link
-from leaderboard.engines.wire import Changes
+from leaderboard.engines.wire import Changes, numbered
 
 
 class Partition:
@@ -53,6 +53,6 @@ class Partition:
         if lost:
             self._told.clear()
             return None
-        news = [what for what, number in changes.entries_of_log().items() if self.is_news(what, number)]
+        news = [what for what, number in numbered(changes.log).items() if self.is_news(what, number)]
         self._told = {what: number for what, number in self._told.items() if number > self._last}
         return iter(news)

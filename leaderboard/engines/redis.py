@@ -17,6 +17,7 @@ import logging
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from redis.exceptions import RedisError
@@ -171,7 +172,7 @@ class RedisEngine(Engine):
                 return
             told = wire.done_of(answer)
             done(wire.outcome_of(told, batch, self._limits.channels))
-            self._tell(partition, channel, told.number)
+            self._tell(partition, told.told)
 
         partition.link.run("apply", partition.base, wire.encode(ask), answered)
 
@@ -185,7 +186,7 @@ class RedisEngine(Engine):
     ) -> None:
         def answered(partition: Partition, answer: bytes) -> None:
             read = wire.read_of(answer)
-            self._tell(partition, channel, read.number)
+            self._tell(partition, read.told)
             done(wire.reading_of(read, channel, views))
 
         ask = self._ask(
@@ -240,19 +241,21 @@ class RedisEngine(Engine):
         refusals: list[Refusal] = []
         left = len(asked)
 
-        def answered(answer: Any) -> None:
+        def answered(partition: Partition, answer: Any) -> None:
             nonlocal left
             left -= 1
             if isinstance(answer, Refusal):
                 refusals.append(answer)
             else:
-                found.extend(wire.running_of(answer))
+                page = wire.found_of(answer)
+                found.extend(page.running())
+                self._tell(partition, page.told)
             if not left:
                 in_order = sorted(found, key=lambda board: board.channel)[:limit]
                 done(_failed_to_read(refusals[0]) if refusals else in_order)
 
         for partition in asked:
-            partition.link.run("find", partition.base, ask, answered)
+            partition.link.run("find", partition.base, ask, partial(answered, partition))
 
     def watch(self, channel: str, connections: int) -> None:
         before = self._watched.get(channel, 0)
@@ -316,9 +319,11 @@ class RedisEngine(Engine):
 
         partition.link.run(script, partition.base, wire.encode(ask), told)
 
-    def _tell(self, partition: Partition, channel: str, number: int) -> None:
-        if number and partition.is_news(channel, number):
-            self.changed(channel)
+    def _tell(self, partition: Partition, told: Sequence[str]) -> None:
+        """What a call of this process has changed is told at once; the log would tell it a moment later."""
+        for what, number in wire.numbered(told).items():
+            if partition.is_news(what, number) and not what.startswith("#"):
+                self.changed(what)
 
     # -- what others do -----------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ MessagePack both ways: doubles stay what they are, and Lua's tables need no esca
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -90,7 +90,7 @@ class Done(Struct, frozen=True, kw_only=True):
     epoch: str = ""
     frozen: bool = False
     ranks: list[int | bool] = []
-    number: int = 0
+    told: list[str] = []
     full: bool = False
     rules: str | None = None
 
@@ -171,7 +171,7 @@ class Read(Struct, frozen=True, kw_only=True):
     elsewhere: int
     due: float = math.inf
     asc: bool | None = None
-    number: int = 0
+    told: list[str] = []
 
 
 def read_of(answer: bytes) -> Read:
@@ -292,13 +292,28 @@ MOST_PEOPLE = SEARCHED
 # -- the rest ----------------------------------------------------------------------------------------------------------
 
 
-def running_of(answer: bytes) -> list[Running]:
+class Found(Struct, frozen=True):
+    """What `find.lua` answers: boards as (channel, epoch, version, total)."""
+
+    found: list[tuple[str, str, int, int]]
+    told: list[str]
+
+    def running(self) -> list[Running]:
+        """The boards."""
+        return [
+            Running(channel=channel, epoch=epoch, version=version, total=total)
+            for channel, epoch, version, total in self.found
+        ]
+
+
+def found_of(answer: bytes) -> Found:
     """The answer of `find.lua`."""
-    found = _decode(answer, type=list[tuple[str, str, int, int]])
-    return [
-        Running(channel=channel, epoch=epoch, version=version, total=total)
-        for channel, epoch, version, total in found
-    ]
+    return _decode(answer, type=Found)
+
+
+def numbered(flat: Sequence[str]) -> dict[str, int]:
+    """What changed, and the number of its last change; told by turns."""
+    return {what: int(float(number)) for what, number in zip(flat[::2], flat[1::2], strict=True)}
 
 
 class Changes(Struct, frozen=True, kw_only=True):
@@ -311,13 +326,6 @@ class Changes(Struct, frozen=True, kw_only=True):
     entries: int
     boards: int
     revocations: int
-
-    def entries_of_log(self) -> Mapping[str, int]:
-        """What changed, and the number of its last change."""
-        flat = self.log
-        return {
-            what: int(float(count)) for what, count in zip(flat[::2], flat[1::2], strict=True)
-        }
 
 
 def changes_of(answer: bytes) -> Changes:

@@ -2,7 +2,7 @@
 --
 -- Asked: path, rules (order, mode, ties, ceilings as text) and what they say, events, most_boards, most_entries, and a
 -- fresh epoch. Answered: per event {true, changed, duplicate, private, score} or {false, refusal, text}; the version;
--- the number of the change.
+-- what was told.
 
 local function has_capacity(board)
   local size = #ask.events + (board and board.size or 0)
@@ -33,10 +33,10 @@ end
 
 local board = load_or_make()
 if not board then
-  return cmsgpack.pack({full = true})
+  return cmsgpack.pack({full = true, told = told})
 end
 if board.rules ~= ask.rules then
-  return cmsgpack.pack({rules = board.rules})
+  return cmsgpack.pack({rules = board.rules, told = told})
 end
 board.life = ask.life
 local sign = ask.asc and 1 or -1
@@ -176,14 +176,13 @@ end
 if changed then
   board.version = board.version + 1
 end
-local number = false
 if not board.new or changed then
   if used then
     use(board)
   end
   if used or settled or board.undo_changed or board.stateful then
     call('ZREMRANGEBYSCORE', board.base .. ':p', '-inf', math.floor(math.floor(now) / BEAT) - MINUTE)
-    number = save(board, changed or settled)
+    save(board, changed or settled)
   end
 end
 
@@ -213,5 +212,5 @@ end
 
 return cmsgpack.pack({
   events = outcomes, version = board.version, frozen = board.curtain and true or false, ranks = ranks,
-  number = number or nil, epoch = (not board.new or changed) and board.epoch or '',
+  told = told, epoch = (not board.new or changed) and board.epoch or '',
 })

@@ -56,9 +56,8 @@ local function finish(path)
   end
   call('ZREM', P .. ':ends', path)
   call('ZREM', P .. ':paths', path)
-  local number = tell(path)
+  tell(path)
   expire_shared(0)
-  return number
 end
 
 -- A board that lives, or nil.
@@ -121,7 +120,7 @@ local function expire(board)
   expire_shared(seconds)
 end
 
--- Writes down what is not written yet. Gives the number of the change, if anything that is shown changed.
+-- Writes down what is not written yet, and tells of it if anything that is shown changed.
 local function save(board, changed)
   local m = board.base .. ':m'
   if board.new then
@@ -146,9 +145,10 @@ local function save(board, changed)
   if board.new or board.used then
     call('ZADD', P .. ':ends', exact(board.ends), board.path)
   end
-  local number = changed and tell(board.path) or false
+  if changed then
+    tell(board.path)
+  end
   expire(board)
-  return number
 end
 
 -- Players that were active in the last minute.

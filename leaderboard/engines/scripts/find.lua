@@ -20,4 +20,4 @@ while more and #found < ask.limit do
     from = '(' .. path
   end
 end
-return cmsgpack.pack(found)
+return cmsgpack.pack({found = found, told = told})

@@ -65,6 +65,8 @@ local function poke(number)
   end
 end
 
+local told = {} -- what this call has changed, and the numbers of the changes, by turns
+
 -- Writes a change down, and gives its number.
 local function tell(what)
   local number = call('HINCRBY', P .. ':ctl', 'changes', 1)
@@ -83,6 +85,8 @@ local function tell(what)
     call('HSET', P .. ':ctl', 'floor', number - LOGGED)
   end
   poke(number)
+  told[#told + 1] = what
+  told[#told + 1] = exact(number)
   return number
 end
 

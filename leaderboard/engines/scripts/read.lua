@@ -3,7 +3,6 @@
 -- Asked: path, views, sign, whether ties are ordinal, the floor {epoch, version}, and the process that asks.
 
 local board = load(ask.path)
-local number
 if board then
   ask.ordinal = board.rules:sub(-1) == 'o' -- its own rules hold, whatever those of the reader say by now
   local settled = settle(board)
@@ -15,7 +14,7 @@ if board then
     settled = true
   end
   if settled then
-    number = save(board, true)
+    save(board, true)
   end
 else
   board = new_board(ask.path)
@@ -42,7 +41,7 @@ end
 
 local due = due_of(board)
 return cmsgpack.pack({
-  epoch = board.epoch, version = board.version, now = now, windows = windows, number = number,
+  epoch = board.epoch, version = board.version, now = now, windows = windows, told = told,
   round = {board.round.number, board.round.state, board.round.starts or false, board.round.ends or false},
   frozen = board.curtain and true or false, veiled = board.curtain and veiled_of(board.curtain) or 0,
   props = call('HGET', board.base .. ':m', 'public') or '{}', playing = playing(board),
