@@ -130,9 +130,12 @@ async def healthz() -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """New connections are welcome; 503 while the server drains."""
-    draining = request.app.state.realtime.draining
-    return json_answer({"status": "draining" if draining else "ready"}, 503 if draining else 200)
+    """New connections are welcome; 503 while the server drains, or while boards cannot be reached."""
+    if request.app.state.realtime.draining:
+        return json_answer({"status": "draining"}, 503)
+    if not operations_of(request).broker.healthy:
+        return json_answer({"status": "engine unavailable"}, 503)
+    return json_answer({"status": "ready"})
 
 
 async def metrics(request: Request) -> Response:

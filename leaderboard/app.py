@@ -42,7 +42,7 @@ from leaderboard.metrics import Metrics
 from leaderboard.operations import Operations
 from leaderboard.realtime import Realtime
 from leaderboard.session import Session
-from leaderboard.settings import Settings
+from leaderboard.settings import ConfigError, Settings
 from leaderboard.strict import StrictSession
 
 REALTIME = "/event/realtime"
@@ -56,7 +56,10 @@ def create_app(settings: Settings) -> FastAPI:
     emulation = Emulation(differences) if settings.emulate else None
     metrics = Metrics()
     auth = Authenticator(settings)
-    engine = open_engine(settings.engine_url, settings.limits)
+    try:
+        engine = open_engine(settings.engine_url, settings.limits)
+    except ValueError as error:
+        raise ConfigError(f"engine_url: {error}") from None
     broker = Broker(engine, settings.namespaces, metrics)
     operations = Operations(broker, auth, Handlers(settings.namespaces), settings.limits)
     sessions = Session if emulation is None else StrictSession.of(emulation)
@@ -73,6 +76,7 @@ def create_app(settings: Settings) -> FastAPI:
         "ActiveSubscriptions": broker.hub.size,
         "ActiveBoards": len(broker.hub.rooms),
         "LongestPass": broker.longest_pass(),
+        "EngineReached": float(broker.healthy),
     }
 
     @asynccontextmanager

@@ -83,6 +83,8 @@ class Broker:
         self._held: dict[Outlet, None] | None = None
         self._working = False
         self._longest_pass = 0.0
+        self.healthy = True
+        """Whether all boards can be reached."""
         engine.changed = self._changed
         engine.relayed = self._relayed
         engine.watched = self._watched
@@ -245,6 +247,7 @@ class Broker:
 
     def _health(self, healthy: bool) -> None:
         """The engine is away: what is shown is marked as stale. It is back: all may be another."""
+        self.healthy = healthy
         for room in list(self.hub.rooms.values()):
             if healthy:
                 self._changed(room.channel)

@@ -20,6 +20,7 @@ from leaderboard.commands import LOCAL, PUBLIC_KEY, AsJson, commands, duration, 
 from leaderboard.control import control_command
 from leaderboard.demo import Show
 from leaderboard.emulation import Emulation
+from leaderboard.engines import CannotOpen
 from leaderboard.errors import BadRequest
 from leaderboard.events import MAX_PLAYER
 from leaderboard.names import is_printable_id
@@ -131,8 +132,11 @@ def serve(
     try:
         app = create_app(settings)
         bound = serving.listen(settings.host, settings.port)
+        serving.check_engine(settings)
     except (ConfigError, serving.CannotListen) as error:
         fail(str(error))
+    except CannotOpen as error:
+        fail(f"engine_url: {error}")
 
     def ready() -> None:
         urls = serving.urls(settings, bound)
@@ -240,8 +244,11 @@ def demo(
     try:
         app = create_app(settings)
         bound = serving.listen(settings.host, settings.port)
+        serving.check_engine(settings)
     except (ConfigError, serving.CannotListen) as error:
         fail(str(error))
+    except CannotOpen as error:
+        fail(f"engine_url: {error}")
     show = Show(app, settings, serving.urls(settings, bound)[-1], bots=bots, browser=browser)
     if made_key:
         out.print(f"API key  [bold]{made_key}[/bold]  (admin, made for this run)")

@@ -177,7 +177,8 @@ class OutcomeUnknown(Refusal):
     status = 503
 
     def __init__(
-        self, message: str = "This may have been applied, or not. With `n` it is safe to send again."
+        self,
+        message: str = "This may have been applied, or not. With `n` it is safe to send again.",
     ) -> None:
         super().__init__(message)
 
@@ -188,7 +189,9 @@ class EngineFull(Refusal):
     error_type = "EngineFull"
     status = 507
 
-    def __init__(self, message: str = "There is no memory left for boards. Nothing was done.") -> None:
+    def __init__(
+        self, message: str = "There is no memory left for boards. Nothing was done."
+    ) -> None:
         super().__init__(message)
 
 

@@ -44,6 +44,7 @@ COUNTERS = {
     "BroadcastEventSuccess": "Snapshots and events sent to subscribers.",
     "BroadcastEventSize": "Bytes of these.",
     "SkippedSnapshots": "Snapshots passed over because their subscriber was not writable.",
+    "EngineFailures": "Publishes that the engine did not do, or may not have done.",
     "InboundMessages": "Frames received.",
     "InboundMessageDropped": "Publishes over the rate, answered with LimitExceededError.",
     "Requests": "HTTP requests to /event and /api.",
@@ -57,6 +58,7 @@ GAUGES = {
     "ActiveSubscriptions": "Live subscriptions.",
     "ActiveBoards": "Boards that somebody of this process watches.",
     "LongestPass": "Seconds that the longest fan-out of one board took since the last look.",
+    "EngineReached": "1 where all boards can be reached, 0 where some cannot.",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
 import ipaddress
@@ -15,6 +16,7 @@ from fastapi import FastAPI
 from leaderboard.addresses import lan_address
 from leaderboard.direct import DirectProtocol, PatientProtocol, Unfinished, door
 from leaderboard.doorway import doorway
+from leaderboard.engines import open_engine
 from leaderboard.realtime import Realtime
 from leaderboard.settings import Settings
 
@@ -50,6 +52,17 @@ def listen(host: str, port: int) -> socket.socket:
             f"Cannot listen on {host}:{port}: {reason}. Try --port 0 for any free port."
         ) from None
     return bound
+
+
+def check_engine(settings: Settings) -> None:
+    """Raises `CannotOpen` where boards could not live, before anybody is let in."""
+
+    async def check() -> None:
+        engine = open_engine(settings.engine_url, settings.limits)
+        await engine.start()
+        await engine.stop()
+
+    asyncio.run(check())
 
 
 def run(

@@ -40,6 +40,9 @@ MIN_KEY = 8
 MIN_SECRET = 32
 """Bytes of a secret: as many as the signature that it makes has (RFC 7518, 3.2)."""
 
+_ENGINE = re.compile(r"rediss?(\+(cluster|sentinel))?://[^\s]+")
+_PASSWORD = re.compile(r"(://[^/@\s]*:)[^/@\s]+@")
+
 PREFIX = "LEADERBOARD_"
 """What the names of all variables of the environment begin with."""
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -355,8 +358,11 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 lets phones in.")
     port: int = Field(8000, ge=0, le=65_535, description="Port to listen on; 0 = any free one.")
-    engine_url: Literal["memory://"] = Field(
-        "memory://", description="Where boards live: in this process."
+    engine_url: str = Field(
+        "memory://",
+        description="Where boards live: in this process, or, for more than one, in Redis 7 or newer, or Valkey:"
+        " `redis://host:6379`, `rediss://` with TLS, `redis+cluster://host,host`, `redis+sentinel://host,host/service`,"
+        " or independent servers in a list with commas.",
     )
     emulate: bool = Field(
         False,
@@ -448,6 +454,15 @@ class Settings(BaseSettings):
             raise ValueError(f"a secret has at least {MIN_SECRET} bytes")
         return value
 
+    @field_validator("engine_url")
+    @classmethod
+    def _engine(cls, value: str) -> str:
+        if value != "memory://" and not _ENGINE.match(value):
+            raise ValueError(
+                "memory:// or redis://, rediss://, redis+cluster://, redis+sentinel://"
+            )
+        return value
+
     @field_validator("frame_ancestors")
     @classmethod
     def _sites(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -530,6 +545,7 @@ def render(value: object) -> str:
         case float() if value.is_integer():
             return str(int(value))
         case str():
+            value = _PASSWORD.sub(r"\1********@", value)
             return json.dumps(value, ensure_ascii=False)  # TOML has JSON's escapes
         case dict():
             pairs = (f"{json.dumps(name)} = {render(item)}" for name, item in value.items())

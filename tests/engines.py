@@ -15,7 +15,6 @@ from typing import Any
 
 from leaderboard.board import Person
 from leaderboard.engines import Batch, Engine, Outcome, Reading, Running
-from leaderboard.engines.memory import MemoryEngine
 from leaderboard.errors import Refusal
 from leaderboard.events import Event, Score
 from leaderboard.ranking import View

@@ -192,6 +192,8 @@ def open_engine(url: str, limits: Limits) -> Engine:
         except ModuleNotFoundError as error:
             if error.name != "redis":
                 raise
-            raise ValueError("Redis needs its driver: pip install 'live-leaderboard[redis]'") from None
+            raise ValueError(
+                "Redis needs its driver: pip install 'live-leaderboard[redis]'"
+            ) from None
         return RedisEngine(url, limits)
     raise ValueError(f"no engine for {scheme}://")

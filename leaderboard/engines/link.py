@@ -218,9 +218,7 @@ class Link:
 
     async def _load(self, connection: Connection) -> None:
         commands = [("SCRIPT", "LOAD", script.text) for script in self._scripts.values()]
-        await connection.send_packed_command(
-            connection.pack_commands(commands), check_health=False
-        )
+        await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
         for _ in commands:
             await connection.read_response()
 

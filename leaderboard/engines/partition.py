@@ -53,6 +53,8 @@ class Partition:
         if lost:
             self._told.clear()
             return None
-        news = [what for what, number in numbered(changes.log).items() if self.is_news(what, number)]
+        news = [
+            what for what, number in numbered(changes.log).items() if self.is_news(what, number)
+        ]
         self._told = {what: number for what, number in self._told.items() if number > self._last}
         return iter(news)

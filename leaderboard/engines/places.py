@@ -25,7 +25,24 @@ OLDEST = (7, 0)
 """The first Redis that has all commands of the scripts; every Valkey has them."""
 # In each sixteenth of the slots, the smallest number whose own slot is in its middle half: the numbers 0 to 15 would be
 # unevenly spread.
-EVEN_TAGS = "18 3 61 58 19 2 60 59 102 1 63 49 103 0 62 48".split()
+EVEN_TAGS = [
+    "18",
+    "3",
+    "61",
+    "58",
+    "19",
+    "2",
+    "60",
+    "59",
+    "102",
+    "1",
+    "63",
+    "49",
+    "103",
+    "0",
+    "62",
+    "48",
+]
 
 Address = tuple[str, int]
 Kind = Literal["servers", "cluster", "sentinel"]
@@ -107,9 +124,7 @@ class Places:
             (slots,) = await ask_once(_connection(options), ("CLUSTER", "SLOTS"))
         except RedisError as error:
             if "cluster support disabled" in str(error):
-                raise Unusable(
-                    "the server is no cluster: its URL begins with redis://"
-                ) from error
+                raise Unusable("the server is no cluster: its URL begins with redis://") from error
             raise
         places: list[Address] = []
         for tag in self.tags:
