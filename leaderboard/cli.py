@@ -188,11 +188,14 @@ def import_template(
             )
         )
     namespaces = imported.settings.pop("namespaces", {})
+    oidc = imported.settings.pop("oidc", {})
     for name, value in imported.settings.items():
         typer.echo(f"{name} = {json.dumps(value)}")
-    for name, rules in namespaces.items():
-        typer.echo(f"\n[namespaces.{name}]")
-        for rule, value in rules.items():
+    tables = {"oidc": oidc} if oidc else {}
+    tables.update({f"namespaces.{name}": rules for name, rules in namespaces.items()})
+    for name, table in tables.items():
+        typer.echo(f"\n[{name}]")
+        for rule, value in table.items():
             typer.echo(f"{rule} = {json.dumps(value)}")
 
 

@@ -11,16 +11,25 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final
 
-from leaderboard.settings import AuthMode, ConfigError
+from leaderboard.settings import ConfigError
 
 API: Final = "AWS::AppSync::Api"
 NAMESPACE: Final = "AWS::AppSync::ChannelNamespace"
 API_KEY: Final = "AWS::AppSync::ApiKey"
 
-MODES: Final = frozenset(get_args(AuthMode))
-"""Auth modes that are the same here as at AWS."""
+OIDC: Final = {
+    "OPENID_CONNECT": "OpenIDConnectConfig",
+    "AMAZON_COGNITO_USER_POOLS": "CognitoConfig",
+}
+"""Modes that become ``oidc``, and the member of a provider that says where its tokens come from."""
+WHY_NOT: Final = {
+    **dict.fromkeys(OIDC, "it is not known whose tokens to take, and for whom: set [oidc] by hand"),
+    "AWS_LAMBDA": "no Lambda is called: write it in Python, and set `authorizer` by hand",
+    "AWS_IAM": "signatures are not checked here",
+}
+"""Why a mode of AWS was left out."""
 
 API_MODES: Final = {
     "ConnectionAuthModes": "connection_auth_modes",
@@ -40,8 +49,6 @@ PASSED_OVER: Final = {
     (API, "Name"): None,
     (NAMESPACE, "Tags"): None,
     (API, "EventConfig.LogConfig"): "this server logs where it runs",
-    (API, "EventConfig.AuthProviders.CognitoConfig"): "a user pool is not asked",
-    (API, "EventConfig.AuthProviders.OpenIDConnectConfig"): "set its issuer by hand where the mode is supported",
     (API, "EventConfig.AuthProviders.LambdaAuthorizerConfig"): "no Lambda is called",
     (NAMESPACE, "CodeHandlers"): "JavaScript is not run here: write `on_publish` and `on_subscribe` in Python",
     (NAMESPACE, "CodeS3Location"): "JavaScript is not run here: write `on_publish` and `on_subscribe` in Python",
@@ -85,6 +92,8 @@ class _Reader:
         self._parameters = _mapping(template.get("Parameters"))
         self._resources = {name: each for name, each in resources.items() if isinstance(each, dict)}
         self._imported = Imported()
+        self._modes_here = {"API_KEY"}
+        """Auth modes for which all is known."""
 
     def read(self, api: str | None) -> Imported:
         chosen = self._choose(api)
@@ -115,18 +124,41 @@ class _Reader:
     def _read_api(self, name: str) -> None:
         properties = self._properties(name)
         config = _mapping(properties.pop("EventConfig", None))
+        for provider in _list(config.pop("AuthProviders", None)):
+            self._read_provider(name, dict(_mapping(provider)))
         for member, setting in API_MODES.items():
             if member in config:
                 modes = self._modes(name, f"EventConfig.{member}", config.pop(member))
                 if modes:
                     self._imported.settings[setting] = modes
-        for provider in _list(config.pop("AuthProviders", None)):
-            for member in _mapping(provider).keys() - {"AuthType"}:
-                self._pass_over(name, f"EventConfig.AuthProviders.{member}")
         for member in config:
             self._pass_over(name, f"EventConfig.{member}")
         for member in properties:
             self._pass_over(name, member)
+
+    def _read_provider(self, name: str, provider: dict[str, Any]) -> None:
+        mode = self._text(provider.pop("AuthType", None)) or "?"
+        config = _mapping(provider.pop(OIDC.get(mode, ""), None))
+        issuer, audience = self._issuer_and_audience(mode, config)
+        if issuer and audience and "oidc" not in self._imported.settings:
+            # At AWS whoever has a good token may do all that its mode is accepted for.
+            oidc = {"issuer": issuer, "audiences": [audience], "default_role": "scorekeeper"}
+            self._imported.settings["oidc"] = oidc
+            self._modes_here.add(mode)
+        for member in provider:
+            self._pass_over(name, f"EventConfig.AuthProviders.{member}")
+
+    def _issuer_and_audience(
+        self, mode: str, config: Mapping[str, Any]
+    ) -> tuple[str | None, str | None]:
+        """Whose tokens a provider stands for, and whom they are meant for; None for what is not known."""
+        if mode == "OPENID_CONNECT":
+            return self._text(config.get("Issuer")), self._text(config.get("ClientId"))
+        region, pool = self._text(config.get("AwsRegion")), self._text(config.get("UserPoolId"))
+        client = self._text(config.get("AppIdClientRegex"))
+        if not region or not pool or mode not in OIDC:
+            return None, None
+        return f"https://cognito-idp.{region}.amazonaws.com/{pool}", client
 
     # -- its namespaces -----------------------------------------------------------------------------------------------
 
@@ -165,9 +197,10 @@ class _Reader:
         """The modes of a list that exist here. If none does, keys are accepted, so that something is."""
         modes = [self._text(_mapping(each).get("AuthType")) or "?" for each in _list(value)]
         for mode in modes:
-            if mode not in MODES:
-                self._note(name, f"{member}: {mode} is not supported")
-        kept = [mode for mode in modes if mode in MODES]
+            if mode not in self._modes_here:
+                why = WHY_NOT.get(mode, "not known here")
+                self._note(name, f"{member}: {mode} is left out: {why}")
+        kept = [mode for mode in modes if mode in self._modes_here]
         if modes and not kept:
             self._note(name, f"{member}: API_KEY instead")
             return ["API_KEY"]

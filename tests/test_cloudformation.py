@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from leaderboard.cli import cli
-from leaderboard.cloudformation import MODES, Imported, read
+from leaderboard.cloudformation import Imported, read
 from leaderboard.settings import ConfigError, Settings
 
 TEMPLATE = Path(__file__).parent / "template.json"
@@ -19,7 +19,7 @@ TEMPLATE = Path(__file__).parent / "template.json"
 
 def test_an_api_and_its_namespaces_become_settings() -> None:
     settings = Settings(**read(TEMPLATE).settings)
-    assert settings.connection_auth_modes[0] == "API_KEY"
+    assert settings.connection_auth_modes == ("API_KEY",)
     assert settings.default_subscribe_auth_modes == ("API_KEY",)
     assert list(settings.namespaces) == ["default", "game-beta"]
     assert {rules.kind for rules in settings.namespaces.values()} == {"relay"}
@@ -32,7 +32,10 @@ def test_an_api_and_its_namespaces_become_settings() -> None:
     [
         "Other3A4B: a server is one API: Events1A2B was taken",
         "Events1A2B: EventConfig.LogConfig: this server logs where it runs",
-        "Events1A2B: EventConfig.AuthProviders.CognitoConfig: a user pool is not asked",
+        (
+            "Events1A2B: EventConfig.ConnectionAuthModes: AMAZON_COGNITO_USER_POOLS is left out: "
+            "it is not known whose tokens to take, and for whom: set [oidc] by hand"
+        ),
         "EventsKey5E6F: AWS makes the key itself: `serve` makes one too, or set `api_keys`",
         "Game9C0D: CodeHandlers: JavaScript is not run here: write `on_publish` and `on_subscribe` in Python",
         "Game9C0D: Novelty: not known here",
@@ -91,13 +94,61 @@ def test_a_namespace_is_found_however_it_names_its_api(
 
 def test_modes_that_are_not_here_leave_the_others(tmp_path: Path) -> None:
     unknown = "A_MODE_OF_TOMORROW"
-    assert unknown not in MODES
     modes = [{"AuthType": unknown}, {"AuthType": "API_KEY"}]
     found = imported(tmp_path, ConnectionAuthModes=modes, DefaultPublishAuthModes=modes[:1])
     assert found.settings["connection_auth_modes"] == ["API_KEY"]
     assert found.settings["default_publish_auth_modes"] == ["API_KEY"]
-    assert f"Api: EventConfig.ConnectionAuthModes: {unknown} is not supported" in found.notes
+    assert (
+        f"Api: EventConfig.ConnectionAuthModes: {unknown} is left out: not known here"
+        in found.notes
+    )
     assert "Api: EventConfig.DefaultPublishAuthModes: API_KEY instead" in found.notes
+    Settings(**found.settings)
+
+
+@pytest.mark.parametrize(
+    ("provider", "issuer"),
+    [
+        (
+            {
+                "AuthType": "OPENID_CONNECT",
+                "OpenIDConnectConfig": {"Issuer": "https://id.example", "ClientId": "game"},
+            },
+            "https://id.example",
+        ),
+        (
+            {
+                "AuthType": "AMAZON_COGNITO_USER_POOLS",
+                "CognitoConfig": {
+                    "AwsRegion": "eu-west-1",
+                    "UserPoolId": "eu-west-1_AbC",
+                    "AppIdClientRegex": "game",
+                },
+            },
+            "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbC",
+        ),
+    ],
+    ids=["OpenID Connect", "user pool"],
+)
+def test_a_provider_of_tokens_that_is_known_becomes_the_oidc_one(
+    tmp_path: Path, provider: dict[str, Any], issuer: str
+) -> None:
+    modes = [{"AuthType": provider["AuthType"]}]
+    found = imported(tmp_path, AuthProviders=[provider], ConnectionAuthModes=modes)
+    settings = Settings(**found.settings)
+    assert settings.connection_auth_modes == (provider["AuthType"],)
+    assert (settings.oidc.issuer, settings.oidc.audiences) == (issuer, ("game",))
+    assert settings.oidc.default_role == "scorekeeper", "at AWS a good token may publish"
+
+
+def test_a_lambda_authorizer_is_left_out_with_the_reason(tmp_path: Path) -> None:
+    modes = [{"AuthType": "AWS_LAMBDA"}]
+    found = imported(tmp_path, AuthProviders=modes, DefaultPublishAuthModes=modes)
+    assert found.settings["default_publish_auth_modes"] == ["API_KEY"]
+    assert (
+        "Api: EventConfig.DefaultPublishAuthModes: AWS_LAMBDA is left out: "
+        "no Lambda is called: write it in Python, and set `authorizer` by hand"
+    ) in found.notes
     Settings(**found.settings)
 
 
