@@ -40,9 +40,9 @@ def header_protocol(**members: object) -> Subprotocol:
     return Subprotocol("header-" + base64.urlsafe_b64encode(text).decode().rstrip("="))
 
 
-async def eventually(holds: Callable[[], Awaitable[bool]]) -> None:
+async def eventually(holds: Callable[[], Awaitable[bool]], patience: float = PATIENCE) -> None:
     """Ask again and again until it holds: for what no frame tells."""
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(patience):
         while True:
             if await holds():
                 return

@@ -101,7 +101,7 @@ async def test_a_program_scores(shown: Block, server: Server, tmp_path: Path) ->
         return any(each["total"] for each in boards)
 
     try:
-        await eventually(scored)
+        await eventually(scored, PATIENCE)  # it has to start first, on a busy machine
     finally:
         if process.returncode is None:
             process.kill()
