@@ -154,7 +154,7 @@ class Broker:
     # -- reading, for the doors that await ----------------------------------------------------------------------------
 
     async def read(self, channel: str, view: View) -> Reading:
-        """A board through one view, now. An absent one has epoch "" and no rows. Raises what the engine refuses with."""
+        """A board through one view, now; an absent one has epoch "" and no rows. Raises the engine's refusal."""
         room = self.hub.rooms.get(channel)
         floor = ("", 0) if room is None else room.floor
         read = partial(self._engine.read, channel, self.rules(channel), [view], floor)

@@ -155,7 +155,7 @@ class AuthUnavailable(Refusal):
         super().__init__(message)
 
 
-# -- Ours: the engine has trouble ---------------------------------------------------------------------------------------
+# -- Ours: the engine has trouble --------------------------------------------------------------------------------------
 
 
 class EngineUnavailable(Refusal):

@@ -277,9 +277,9 @@ class Link:
                 self._heard(said[1], said[2])
             elif said[0] in (b"subscribe", b"ssubscribe"):
                 confirmed += 1
-                if confirmed == len(self._channels) and self._listening is not None:
-                    if not self._listening.done():
-                        self._listening.set_result(None)
+                ready = self._listening
+                if confirmed == len(self._channels) and ready is not None and not ready.done():
+                    ready.set_result(None)
 
 
 def _answer(command: _Command, answer: Any) -> None:

@@ -1,8 +1,8 @@
 """Where boards live among Redis servers: what a URL says, which partition a board is in, and which server has it.
 
 One server has one partition. Independent servers (a comma list) have one each. A cluster has sixteen, so that a node
-listens to at most so many channels and a master that is added takes its share. The hash tag of a partition makes all its
-keys lie together.
+listens to at most so many channels and a master that is added takes its share. The hash tag of a partition makes all
+its keys lie together.
 """
 
 from __future__ import annotations

@@ -37,6 +37,14 @@ local function new_board(path)
   return board
 end
 
+-- The board has so many entries now.
+local function count_in(path, before, after)
+  if before ~= after then -- a difference of 0 might be written as -0, which is no integer
+    call('HSET', P .. ':sizes', path, after)
+    call('HINCRBY', P .. ':ctl', 'entries', after - before)
+  end
+end
+
 local function clean(path)
   insist()
   local keys = {}
@@ -49,11 +57,8 @@ end
 -- Its time is over: nothing of it is left.
 local function finish(path)
   clean(path)
-  local size = call('HGET', P .. ':sizes', path)
-  if size then
-    call('HDEL', P .. ':sizes', path)
-    call('HINCRBY', P .. ':ctl', 'entries', -size)
-  end
+  count_in(path, tonumber(call('HGET', P .. ':sizes', path) or 0), 0)
+  call('HDEL', P .. ':sizes', path)
   call('ZREM', P .. ':ends', path)
   call('ZREM', P .. ':paths', path)
   tell(path)
@@ -138,10 +143,7 @@ local function save(board, changed)
     call('HSET', m, 'undo', cmsgpack.pack(board.undo))
   end
   board.size = board.count + board.kept
-  if board.new or board.size ~= board.was then
-    call('HSET', P .. ':sizes', board.path, board.size)
-    call('HINCRBY', P .. ':ctl', 'entries', board.size - (board.was or 0))
-  end
+  count_in(board.path, board.was or 0, board.size)
   if board.new or board.used then
     call('ZADD', P .. ':ends', exact(board.ends), board.path)
   end
