@@ -493,7 +493,7 @@ class Snapshot(Struct):
 
 class Live(Struct):
     """What a snapshot says of the moment at which it was sent: milliseconds since 1970, who watches and plays, and how
-    long it is until the round begins and ends. ``stale``: the board cannot be reached, and this is what was seen last."""
+    long it is until the round begins and ends. ``stale``: the board cannot be reached; this was seen last."""
 
     time: int
     watching: int

@@ -142,8 +142,8 @@ class Engine(ABC):
         self, channel: str, prefix: str, limit: int, done: Callable[[list[Person] | Refusal], None]
     ) -> None:
         """Players whose name or id begins like ``prefix``, whatever its case, at most ``limit``: of the first 10,000
-        entries in the order in which they came, then by id those who are hidden or banned and not there. Where there are
-        more, a distributed engine looks at any 10,000."""
+        entries in the order in which they came, then by id those who are hidden or banned and not there. Where
+        there are more, a distributed engine looks at any 10,000."""
 
     @abstractmethod
     def find(

@@ -202,7 +202,7 @@ class Link:
     async def _connect(self) -> Connection:
         connection = self._places.connection(self.address)
         try:
-            await connection.connect()
+            await connection.connect()  # type: ignore[no-untyped-call]
             with contextlib.suppress(NoPermissionError):  # then it has to be taken as it is
                 await connection.send_command("INFO", "server")
                 self._places.check((await connection.read_response()).decode())
@@ -248,7 +248,7 @@ class Link:
         while True:
             connection = self._places.connection(self.address)
             try:
-                await connection.connect()
+                await connection.connect()  # type: ignore[no-untyped-call]
                 for channel in self._channels:
                     await connection.send_command(self._places.subscribe, channel)
                 attempt = 0

@@ -162,7 +162,7 @@ class Places:
 async def ask_once(connection: Connection, *commands: tuple[str, ...]) -> list[Any]:
     """The answers to commands, over a connection of their own. Raises what the server refuses with."""
     try:
-        await connection.connect()
+        await connection.connect()  # type: ignore[no-untyped-call]
         await connection.send_packed_command(connection.pack_commands(commands))
         return [await connection.read_response() for _ in commands]
     finally:

@@ -16,7 +16,7 @@ from leaderboard import errors
 from leaderboard.board import SEARCHED, Applied, Person
 from leaderboard.engines import Batch, Outcome, Reading, Running
 from leaderboard.errors import ConfigMismatch, LimitExceeded, NothingToUndo, Refusal
-from leaderboard.events import Clear, Enter, Event, Open, Props, Reveal, Score
+from leaderboard.events import Clear, Enter, Event, Open, Props, Remove, Reveal, Score
 from leaderboard.ranking import Entry, Ranking, Row, View, Window, number
 from leaderboard.rounds import Round
 from leaderboard.settings import Namespace
@@ -116,19 +116,13 @@ def outcome_of(done: Done, batch: Batch, most_boards: int) -> Outcome | Refusal:
 def _event_outcome(event: Event, told: list[Any]) -> Applied | Refusal:
     if told[0]:
         _, changed, duplicate, private, score = told
-        player = event.player if isinstance(event, Score) or not _is_control(event) else ""
-        return Applied(
-            player, None if score is False else float(score), changed, duplicate, private
-        )
+        player = event.player if isinstance(event, (Score, Remove)) else ""
+        return Applied(player, None if score is False else float(score), changed, duplicate, private)
     kind, text = told[1], told[2]
     if kind == "Again":
         return NothingToUndo(f"{text!a} is on the board again")
     refusal: type[Refusal] = getattr(errors, kind)
     return refusal(text)
-
-
-def _is_control(event: Event) -> bool:
-    return type(event).__name__ != "Remove"
 
 
 # -- views in, readings out --------------------------------------------------------------------------------------------
