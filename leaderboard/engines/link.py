@@ -179,7 +179,7 @@ class Link:
 
     def _refusal(self, error: ResponseError) -> Refusal:
         """What an answer that is an error means; the server has done nothing."""
-        if isinstance(error, OutOfMemoryError):
+        if isinstance(error, OutOfMemoryError) or str(error).startswith("OOM "):
             return EngineFull()
         if isinstance(error, (MovedError, ReadOnlyError)):
             self.moved = True
