@@ -44,7 +44,6 @@ COUNTERS = {
     "BroadcastEventSuccess": "Snapshots and events sent to subscribers.",
     "BroadcastEventSize": "Bytes of these.",
     "SkippedSnapshots": "Snapshots passed over because their subscriber was not writable.",
-    "EngineFailures": "Publishes that the engine did not do, or may not have done.",
     "InboundMessages": "Frames received.",
     "InboundMessageDropped": "Publishes over the rate, answered with LimitExceededError.",
     "Requests": "HTTP requests to /event and /api.",

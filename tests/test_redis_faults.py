@@ -12,7 +12,13 @@ import pytest
 from leaderboard.board import Applied
 from leaderboard.engines import CannotOpen, Outcome, Reading
 from leaderboard.engines.redis import RedisEngine
-from leaderboard.errors import ConfigMismatch, EngineFull, EngineUnavailable, OutcomeUnknown, Refusal
+from leaderboard.errors import (
+    ConfigMismatch,
+    EngineFull,
+    EngineUnavailable,
+    OutcomeUnknown,
+    Refusal,
+)
 from leaderboard.settings import Limits, Namespace
 from tests.engines import RULES, SUM, Clock, World, eventually, score
 from tests.redis_server import RedisServer, free_port

@@ -117,7 +117,9 @@ def _event_outcome(event: Event, told: list[Any]) -> Applied | Refusal:
     if told[0]:
         _, changed, duplicate, private, score = told
         player = event.player if isinstance(event, (Score, Remove)) else ""
-        return Applied(player, None if score is False else float(score), changed, duplicate, private)
+        return Applied(
+            player, None if score is False else float(score), changed, duplicate, private
+        )
     kind, text = told[1], told[2]
     if kind == "Again":
         return NothingToUndo(f"{text!a} is on the board again")

@@ -1,0 +1,100 @@
+"""Two servers on one Redis: what is done at one is seen at the other, and trouble is shown for what it is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.appsync import error_types
+from tests.conftest import ADMIN, SCOREKEEPER, VIEWER, running
+from tests.hosting import Deciding, op, score
+from tests.redis_server import RedisServer
+
+BOARD = "/leaderboard/arcade"
+SECRET = "a secret that both of the processes of a test have"
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisServer]:
+    """A server that may be harmed."""
+    with RedisServer(tmp_path) as redis:
+        yield redis
+
+
+async def test_a_score_at_one_process_is_seen_at_the_other(redis: RedisServer) -> None:
+    both = {"engine_url": redis.url, "secret": SECRET}
+    async with running(**both) as one, running(**both) as other:
+        keeper, watcher = await one.client(SCOREKEEPER), await other.client(VIEWER)
+        below = await other.client(VIEWER)
+        exact, wild = await watcher.subscribe(BOARD), await below.subscribe("/leaderboard/*")
+        await keeper.publish(BOARD, score("ann", 5), score("bob", 7))
+        for client, subscription in ((watcher, exact), (below, wild)):
+            seen = await client.until(subscription, lambda each: each["total"] == 2)
+            assert [row["player"] for row in seen["rows"]] == ["bob", "ann"]
+        here = await keeper.subscribe(BOARD)
+        await keeper.until(here, lambda each: each["watching"] == 2)
+        await watcher.until(exact, lambda each: each["watching"] == 2)
+        http = await one.http()
+        assert (await http.get(f"/api/boards{BOARD}")).json()["watching"] == 2
+
+
+async def test_a_host_at_one_process_decides_for_the_other(redis: RedisServer) -> None:
+    both = {"engine_url": redis.url, "secret": SECRET}
+    async with running(**both) as one, running(**both) as other:
+        host, watcher = Deciding(one, BOARD), await other.client(VIEWER)
+        exact = await watcher.subscribe(BOARD)
+        keeper = await other.client(SCOREKEEPER)
+        await keeper.publish(BOARD, score("ann", 5), score("bob", 7))
+        await host.done(op("hide", player="bob"), op("freeze"))
+        await keeper.publish(BOARD, score("cid", 9))
+        frozen = await watcher.until(exact, lambda each: each["round"]["frozen"])
+        assert [row["player"] for row in frozen["rows"]] == ["ann"]
+        await host.done(op("open", for_ms=300), op("unfreeze"))
+        closed = await watcher.until(exact, lambda each: each["round"]["state"] == "closed")
+        assert [row["player"] for row in closed["rows"]] == ["cid", "ann"]
+
+
+async def test_relayed_events_reach_subscribers_of_every_process(redis: RedisServer) -> None:
+    both = {"engine_url": redis.url, "secret": SECRET}
+    async with running(**both) as one, running(**both) as other:
+        sender, receiver = await one.client(ADMIN), await other.client(VIEWER)
+        subscription = await receiver.subscribe("/default/chat")
+        await sender.publish("/default/chat", {"hello": 1})
+        assert await receiver.event(subscription) == {"hello": 1}
+
+
+async def test_while_redis_is_away_what_is_shown_is_stale_and_publishes_fail(
+    redis: RedisServer,
+) -> None:
+    async with running(engine_url=redis.url, secret=SECRET) as server:
+        http = await server.http()
+        assert (await http.get("/readyz")).status_code == 200
+        keeper, watcher = await server.client(SCOREKEEPER), await server.client(VIEWER)
+        exact = await watcher.subscribe(BOARD)
+        mine = await watcher.subscribe(BOARD, view={"around": "ann"})
+        await keeper.publish(BOARD, score("ann", 5))
+        seen = await watcher.until(exact, lambda each: each["total"] == 1)
+        await watcher.until(mine, lambda each: each["total"] == 1)
+        assert "stale" not in seen
+        redis.kill()
+        stale = await watcher.until(exact, lambda each: each.get("stale") is True)
+        assert stale["rows"] == seen["rows"]
+        await watcher.until(mine, lambda each: each.get("stale") is True)
+        assert (await http.get("/readyz")).status_code == 503
+        assert (await http.get("/healthz")).status_code == 200
+        assert (await http.get(f"/api/boards{BOARD}")).status_code == 503
+        assert "leaderboard_engine_reached 0.0" in (await http.get("/metrics")).text
+        answer = await keeper.publish(BOARD, score("ann", 6))
+        assert error_types(answer) == ["EngineUnavailable"]
+        redis.start()
+        back = await watcher.until(exact, lambda each: "stale" not in each)
+        assert (back["epoch"], back["total"]) == ("", 0)
+        await keeper.publish(BOARD, score("bob", 1))
+        again = await watcher.until(exact, lambda each: each["total"] == 1)
+        assert again["reset"] is True
+        async with asyncio.timeout(5):
+            while (await http.get("/readyz")).status_code != 200:
+                await asyncio.sleep(0.05)
