@@ -27,10 +27,13 @@ def free_port() -> int:
 class RedisServer:
     """A process that can be killed, stopped and started again, always on the same port."""
 
-    def __init__(self, folder: Path, *options: str, port: int = 0) -> None:
+    def __init__(
+        self, folder: Path, *options: str, port: int = 0, config: Path | None = None
+    ) -> None:
         self.port = port or free_port()
         self._folder = folder
         self._options = options
+        self._sentinel = config
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -50,8 +53,10 @@ class RedisServer:
         """Start it, empty, and wait until it answers."""
         command = [
             str(needs("redis-server")),
+            *((str(self._sentinel), "--sentinel") if self._sentinel else ()),
             *("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder)),
-            *("--save", "", "--appendonly", "no", "--loglevel", "warning", *self._options),
+            *(() if self._sentinel else ("--save", "", "--appendonly", "no")),
+            *("--loglevel", "warning", *self._options),
         ]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         for _ in range(500):

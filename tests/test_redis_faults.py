@@ -11,6 +11,7 @@ import pytest
 
 from leaderboard.board import Applied
 from leaderboard.engines import CannotOpen, Outcome, Reading
+from leaderboard.engines.places import Places, Unusable
 from leaderboard.engines.redis import RedisEngine
 from leaderboard.errors import (
     ConfigMismatch,
@@ -275,9 +276,7 @@ async def test_a_cluster_and_a_single_server_are_told_apart(
 
 
 def test_a_server_that_is_too_old_is_told() -> None:
-    from leaderboard.engines.places import Places, Unusable
-
     places = Places("redis://127.0.0.1")
-    with pytest.raises(Unusable, match="6.2.14 is too old: 7.0 or newer"):
+    with pytest.raises(Unusable, match=r"6\.2\.14 is too old: 7\.0 or newer"):
         places.check("redis_version:6.2.14\r\nredis_mode:standalone\r\n")
     places.check("redis_version:7.2.4\r\nserver_name:valkey\r\nredis_mode:standalone\r\n")

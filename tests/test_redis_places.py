@@ -1,0 +1,149 @@
+"""Where partitions live: a cluster, a service of sentinels, independent servers; and what their URLs say."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from redis.crc import key_slot
+
+from leaderboard.engines import Outcome
+from leaderboard.engines.places import EVEN_TAGS, Places
+from leaderboard.engines.redis import RedisEngine
+from leaderboard.settings import Limits
+from tests.engines import Clock, World, eventually, score
+from tests.needs import needs
+from tests.redis_server import RedisServer
+from tests.test_redis_equal import compare
+
+
+def folder(parent: Path, name: str) -> Path:
+    made = parent / name
+    made.mkdir()
+    return made
+
+
+def servers(parent: Path, stack: ExitStack, count: int, *options: str) -> list[RedisServer]:
+    return [
+        stack.enter_context(RedisServer(folder(parent, f"s{number}"), *options))
+        for number in range(count)
+    ]
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a cluster of three masters."""
+    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "1000")
+    with ExitStack() as stack:
+        nodes = servers(tmp_path_factory.mktemp("cluster"), stack, 3, *options)
+        hosts = [f"127.0.0.1:{node.port}" for node in nodes]
+        client = str(needs("redis-server").with_name("redis-cli"))
+        create = [client, "--cluster", "create", *hosts, "--cluster-yes"]
+        subprocess.run(create, check=True, capture_output=True)
+        yield f"redis+cluster://{','.join(hosts)}"
+
+
+async def opened(url: str) -> World:
+    engine = RedisEngine(url, Limits())
+    world = World(engine, Clock())
+    await engine.start()
+    return world
+
+
+@pytest.mark.parametrize("seed", [50, 51])
+async def test_a_cluster_gives_the_same_bytes(cluster: str, seed: int) -> None:
+    await compare(cluster, seed, 1000)
+
+
+async def test_processes_of_a_cluster_hear_of_each_other(cluster: str) -> None:
+    one, other = await opened(cluster), await opened(cluster)
+    for n in range(40):
+        await one.publish(f"/a/{n}", score("ann", n))
+        await one.relay(f"/r/{n}", "hello")
+    await eventually(lambda: len(other.changed) == 40 and len(other.relayed) == 40)
+    assert [board.channel for board in await other.find("/*", limit=5)] == sorted(
+        f"/a/{n}" for n in range(40)
+    )[:5]
+    assert len(await other.find("/a/*")) == 40
+    for world in (one, other):
+        await world.engine.stop()
+
+
+async def test_independent_servers_share_the_boards_out(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        both = servers(tmp_path, stack, 2)
+        url = ",".join(each.url for each in both)
+        await compare(url, 60, 500)
+        one, other = await opened(url), await opened(url)
+        for n in range(20):
+            await one.publish(f"/a/{n}", score("ann", n))
+        await eventually(lambda: len(other.changed) == 20)
+        held = [await each.ask("DBSIZE") for each in both]
+        assert all(held)
+        both[1].kill()
+        async with asyncio.timeout(5):
+            while all(one.engine.reaches(f"/a/{n}") for n in range(20)):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        outcomes = [await one.apply(f"/a/{n}", score("bob", n)) for n in range(20)]
+        went_on = sum(isinstance(outcome, Outcome) for outcome in outcomes)
+        assert 0 < went_on < 20, "the boards of the other server go on"
+        for world in (one, other):
+            await world.engine.stop()
+
+
+async def test_a_service_of_sentinels_is_followed_to_its_new_master(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        master, replica = servers(tmp_path, stack, 2)
+        await replica.ask("REPLICAOF", "127.0.0.1", master.port)
+        settings = folder(tmp_path, "sentinel") / "sentinel.conf"
+        settings.write_text(
+            f"sentinel monitor mymaster 127.0.0.1 {master.port} 1\n"
+            "sentinel down-after-milliseconds mymaster 500\n"
+            "sentinel failover-timeout mymaster 2000\n"
+        )
+        sentinel = RedisServer(settings.parent, config=settings)
+        stack.enter_context(sentinel)
+        url = f"redis+sentinel://127.0.0.1:{sentinel.port}/mymaster"
+        world = await opened(url)
+        await world.publish("/a/x", score("ann", 5))
+        epoch = (await world.read("/a/x")).epoch
+        async with asyncio.timeout(15):
+            while b"slave0" not in await master.ask("INFO", "replication"):
+                await asyncio.sleep(0.05)
+            await asyncio.sleep(1.5)  # the sentinel asks its master for replicas now and then
+        master.kill()
+        async with asyncio.timeout(25):
+            while True:
+                outcome = await world.apply("/a/x", score("ann", 6))
+                if isinstance(outcome, Outcome):
+                    break
+                await asyncio.sleep(0.1)
+        reading = await world.read("/a/x", floor=(epoch, 1))
+        assert (reading.epoch, reading.version >= 2) == (epoch, True)
+        await world.engine.stop()
+
+
+# -- URLs --------------------------------------------------------------------------------------------------------------
+
+
+def test_the_partitions_of_a_cluster_are_spread_evenly() -> None:
+    slots = [key_slot(tag.encode()) for tag in EVEN_TAGS]
+    assert [slot // 1024 for slot in slots] == list(range(16))
+    assert Places("redis+cluster://a").tags == EVEN_TAGS, "their names never change"
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("redis+sentinel://a:1", "name of the service"),
+        ("redis+cluster://a:1/3", "no databases"),
+        ("http://a", "no scheme"),
+    ],
+)
+def test_a_url_that_cannot_be_is_told_why(url: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Places(url)
