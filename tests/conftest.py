@@ -181,7 +181,7 @@ def board() -> str:
 async def engine(request: pytest.FixtureRequest) -> AsyncIterator[Opener]:
     """Opens the engine under test with limits of the test's own; in a test one at a time."""
     redis = request.getfixturevalue("redis_server") if request.param == "redis" else None
-    open_ = MemoryEngine if redis is None else partial(RedisEngine, redis.url)
+    open_ = MemoryEngine if redis is None else partial(RedisEngine, redis.patient_url)
     async with AsyncExitStack() as stack:
 
         async def engine(**limits: Any) -> World:

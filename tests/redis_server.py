@@ -40,6 +40,11 @@ class RedisServer:
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}"
 
+    @property
+    def patient_url(self) -> str:
+        """Its URL for tests that are not about silence: on a busy machine a second is no time."""
+        return f"{self.url}?socket_timeout=20"
+
     def __enter__(self) -> RedisServer:
         self.start()
         return self

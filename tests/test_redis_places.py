@@ -44,7 +44,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         client = str(needs("redis-server").with_name("redis-cli"))
         create = [client, "--cluster", "create", *hosts, "--cluster-yes"]
         subprocess.run(create, check=True, capture_output=True)
-        yield f"redis+cluster://{','.join(hosts)}"
+        yield f"redis+cluster://{','.join(hosts)}?socket_timeout=20"
 
 
 async def opened(url: str) -> World:

@@ -242,7 +242,10 @@ def test_so_is_one_in_the_environment(mistakes: Mistakes, name: str, line: str) 
             "[namespaces.a_b]\n",
             "namespaces: 'a_b' is no namespace: letters, digits and inner dashes, 1 to 50",
         ),
-        ("engine_url = 'sqlite://'", "engine_url: memory:// or redis://, rediss://, redis+cluster://, redis+sentinel://"),
+        (
+            "engine_url = 'sqlite://'",
+            "engine_url: memory:// or redis://, rediss://, redis+cluster://, redis+sentinel://",
+        ),
         ("[[api_keys]]\nkey = 'short'", "api_keys.0.key: a key has at least 8 characters"),
         ("[[api_keys]]\nrole = 'admin'", "api_keys.0.key: Field required"),
         (
