@@ -17,9 +17,9 @@ A game client sends a ``publish`` frame with an event such as ``{"player": "ann"
 6. On the next beat the broker reads the board once for all views that are due and encodes each once; `frames` splices
    each subscriber's id in front: ``data`` frames, one per subscriber and interval however many scores came in.
 
-`api` is the same over HTTP (`boards` and their `exports`), `pages` what people look at, `client` what programs use
-(over its `link`, for its `subscriptions`), `standing` what a row tells of itself, `cli` the command with its
-`commands` and a host's `control`: `terminal` draws, `simulate` is a `crowd` with a stopwatch (`latency`, `figures`).
+`api` is the same over HTTP (`boards` and their `exports`; `sharing` makes links), `pages` what people look at, `client`
+what programs use (over its `link`, for its `subscriptions`), `standing` what a row tells of itself, `cli` the command
+with its `commands`, a host's `control` and `keyring`: `terminal` draws, `simulate` is a `crowd` with a stopwatch (`latency`, `figures`).
 The browser game has `rooms`, which are boards, its rules in `lights`, its `referee` and its `bots`, the pages of
 `play`, and `seats` that move; a `host` leads one from the `stage`, and `demo` opens one. Names that are hidden get
 `masks`. Boards in pages of others are `embeds`, `oembed` and the `picture`; the `configurator` makes the `snippets`
@@ -33,9 +33,9 @@ A module imports only from those before it:
 ``emulation cloudformation beside presence curtain suggestions functions oidc`` < ``authorizer board`` <
 ``messages auth engines metrics guide packing snippets`` < ``hub link asyncapi masks`` <
 ``broker subscriptions doorway`` < ``handlers`` < ``operations client referee`` < ``session direct simulate`` <
-``realtime strict terminal figures`` < ``answers`` < ``exports`` < ``boards rooms`` < ``api pages bots`` <
-``embeds`` < ``oembed picture configurator workshop play seats`` < ``host`` < ``stage`` < ``app`` <
-``serving commands`` < ``control demo`` < ``cli``.
+``realtime strict terminal figures`` < ``answers`` < ``exports`` < ``boards rooms`` < ``sharing`` <
+``api pages bots`` < ``embeds`` < ``oembed picture configurator workshop play seats`` < ``host`` < ``stage`` < ``app`` <
+``serving commands`` < ``control demo keyring`` < ``cli``.
 """
 
 __version__ = "0.1.0"

@@ -9,7 +9,7 @@ import msgspec
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from leaderboard import asyncapi, boards, messages, rooms, strict, tokens
+from leaderboard import asyncapi, boards, messages, rooms, sharing, strict, tokens
 from leaderboard.answers import (
     ERRORS_DOC,
     READ_HEADERS,
@@ -43,6 +43,7 @@ _SCHEMAS = (
     boards.Players,
     boards.HostEvent,
     *rooms.SCHEMAS,
+    *sharing.SCHEMAS,
 )
 
 
@@ -55,6 +56,7 @@ def router() -> APIRouter:
     )
     boards.add_to(door)
     rooms.add_to(door)
+    sharing.add_to(door)
     door.add_api_route(
         "/api/tokens/{token_id}",
         revoke,

@@ -43,6 +43,7 @@ from leaderboard.operations import Operations
 from leaderboard.realtime import Realtime
 from leaderboard.session import Session
 from leaderboard.settings import ConfigError, Settings
+from leaderboard.sharing import Issued
 from leaderboard.strict import StrictSession
 
 REALTIME = "/event/realtime"
@@ -66,8 +67,11 @@ def create_app(settings: Settings) -> FastAPI:
     realtime = Realtime(operations, settings.limits, sessions)
     bots = Bots(operations)
 
+    links = Issued()
+
     def revoked(token_id: str, until: float) -> None:
-        auth.revoke(token_id, until)
+        for each in links.forget(token_id):
+            auth.revoke(each, until)
         realtime.end_grants()
 
     engine.revoked = revoked
@@ -102,6 +106,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.operations = operations
     app.state.realtime = realtime
     app.state.bots = bots
+    app.state.links = links
     app.state.joins = Rates(settings.limits.joins_per_second, "joins from one address")
     app.include_router(api.router())
     # A picture of a board is no board: it is asked for before them.

@@ -23,6 +23,7 @@ from leaderboard.emulation import Emulation
 from leaderboard.engines import CannotOpen
 from leaderboard.errors import BadRequest
 from leaderboard.events import MAX_PLAYER
+from leaderboard.keyring import keyring_commands
 from leaderboard.names import is_printable_id
 from leaderboard.rooms import MOST_BOTS
 from leaderboard.settings import ApiKey, ConfigError, Settings, render
@@ -424,3 +425,4 @@ def _load(config: Path | None, **flags: Any) -> Loaded:
 
 cli.add_typer(commands)
 cli.add_typer(control_command)
+cli.add_typer(keyring_commands)

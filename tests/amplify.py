@@ -61,8 +61,9 @@ class Application:
         default_factory=lambda: defaultdict(asyncio.Queue)
     )
 
-    async def configure(self, configuration: dict[str, Any]) -> None:
-        await self.call("configure", configuration)
+    async def configure(self, configuration: dict[str, Any], token: str | None = None) -> None:
+        """Configure Amplify; with a token, for users who are signed in at an OpenID provider."""
+        await self.call("configure", configuration, token)
 
     async def connect(self, path: str, **options: str) -> Channel:
         channel = Channel(self, self.new_name("channel"))

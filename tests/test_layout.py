@@ -44,6 +44,7 @@ CORRIDOR = (
     {"answers"},
     {"exports"},
     {"boards", "rooms"},
+    {"sharing"},
     {"api", "pages", "bots"},
     {"embeds"},
     {"oembed", "picture", "configurator", "workshop", "play", "seats"},
@@ -51,7 +52,7 @@ CORRIDOR = (
     {"stage"},
     {"app"},
     {"serving", "commands"},
-    {"control", "demo"},
+    {"control", "demo", "keyring"},
     {"cli"},
     {"__init__", "__main__"},  # these speak for the package, so they may know all of it
 )

@@ -18,7 +18,12 @@ const channels = new Map();
 const subscriptions = new Map();
 
 const calls = {
-  configure: (configuration) => Amplify.configure(configuration),
+  /** With a token, as an application does whose users sign in at a provider of its own (custom token providers). */
+  configure(configuration, token) {
+    const accessToken = { toString: () => token, payload: {} };
+    const tokenProvider = { getTokens: async () => ({ accessToken }) };
+    Amplify.configure(configuration, token ? { Auth: { tokenProvider } } : undefined);
+  },
 
   async connect(name, path, options) {
     channels.set(name, await events.connect(path, options));
