@@ -163,6 +163,10 @@ async def make_link(request: Request) -> Response:
     wanted = _decoded(await body_of(request, MAX_BODY))
     path = channels.parse_credential_pattern(wanted.channel)
     grant = _host(await manager(request, path), path)
+    if path != channels.EVERYTHING:
+        operations_of(request).broker.rules(
+            path
+        )  # a link to where nothing can ever be is a mistake
     lifetime = wanted.seconds
     if grant.ends is not None:
         lifetime = min(lifetime, int(grant.ends - time.time()))

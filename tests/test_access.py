@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
+import httpx
 import jwt
 import pytest
 import pytest_asyncio
@@ -21,7 +22,7 @@ from pydantic import SecretStr
 
 from leaderboard.auth import Role
 from leaderboard.settings import ApiKey, AuthMode
-from tests.appsync import error_types
+from tests.appsync import Client, error_types
 from tests.conftest import Server, running
 from tests.handled import placed
 from tests.provider import AUDIENCE, Provider, providing
@@ -88,6 +89,9 @@ class World:
 
     server: Server
     provider: Provider
+    socket: Client
+    """A connection that was opened by somebody else: each operation has a credential of its own."""
+    http: httpx.AsyncClient
 
     def credential(self, holder: Holder, namespace: str) -> dict[str, str]:
         """What a holder sends for boards of a namespace."""
@@ -143,11 +147,13 @@ async def whole() -> AsyncIterator[World]:
             },
             limits={"publishes_per_second": 0, "publishes_per_player": 0},
         ) as server:
-            yield World(server, provider)
+            socket, http = await server.client("da2-key-of-viewer"), await server.http()
+            yield World(server, provider, socket, http)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def world(whole: World) -> AsyncIterator[World]:
+    """The one server of all tests; what a test opens itself ends with it."""
     async with AsyncExitStack() as stack:
         yield replace(whole, server=replace(whole.server, _stack=stack))
 
@@ -170,44 +176,45 @@ def told(answer: dict[str, Any]) -> str:
 
 def by_socket(event: dict[str, Any]) -> Try:
     async def attempt(world: World, credential: dict[str, str], channel: str) -> str:
-        client = await world.server.client("da2-key-of-viewer")
-        return told(await client.publish(channel, event, authorization=credential))
+        return told(await world.socket.publish(channel, event, authorization=credential))
 
     return attempt
 
 
 def by_http(event: dict[str, Any]) -> Try:
     async def attempt(world: World, credential: dict[str, str], channel: str) -> str:
-        http = await world.server.http()
         body = {"channel": channel, "events": [json.dumps(event)]}
-        return told((await http.post("/event", json=body, headers=credential)).json())
+        return told((await world.http.post("/event", json=body, headers=credential)).json())
 
     return attempt
 
 
 async def subscribe(world: World, credential: dict[str, str], channel: str) -> str:
-    client = await world.server.client("da2-key-of-viewer")
-    return told(await client.subscribing(channel, authorization=credential))
+    answer = await world.socket.subscribing(channel, authorization=credential)
+    if answer["type"] == "subscribe_success":
+        await world.socket.unsubscribe(answer["id"])
+    return told(answer)
 
 
 async def read(world: World, credential: dict[str, str], channel: str) -> str:
-    answer = await (await world.server.http()).get(f"/api/boards{channel}", headers=credential)
+    answer = await world.http.get(f"/api/boards{channel}", headers=credential)
     return "in" if answer.status_code == 200 else told(answer.json())
 
 
 async def control(world: World, credential: dict[str, str], channel: str) -> str:
-    http = await world.server.http()
-    return told((await http.post(f"/api/boards{channel}", json=CONTROL, headers=credential)).json())
+    return told(
+        (await world.http.post(f"/api/boards{channel}", json=CONTROL, headers=credential)).json()
+    )
 
 
 async def people(world: World, credential: dict[str, str], channel: str) -> str:
-    answer = await (await world.server.http()).get(f"/api/players{channel}", headers=credential)
+    answer = await world.http.get(f"/api/players{channel}", headers=credential)
     return "in" if answer.status_code == 200 else told(answer.json())
 
 
 async def link(world: World, credential: dict[str, str], channel: str) -> str:
     wanted = {"role": "viewer", "channel": channel}
-    answer = await (await world.server.http()).post("/api/links", json=wanted, headers=credential)
+    answer = await world.http.post("/api/links", json=wanted, headers=credential)
     return "in" if answer.status_code == 201 else told(answer.json())
 
 
@@ -241,7 +248,7 @@ DOORS = {
 
 def expected(door: Doorway, holder: Holder, namespace: str, inside: bool) -> str:
     """What has to come of it."""
-    if holder.mode != MODES.get(namespace) or not inside:
+    if namespace not in MODES or holder.mode != MODES[namespace] or not inside:
         return "UnauthorizedException"
     role = Role[holder.role.upper()]
     return "in" if role >= door.least else door.instead(role)
@@ -255,12 +262,8 @@ async def test_whoever_tries_a_door_gets_what_the_table_says(world: World, name:
     places = itertools.product([*MODES, "nowhere"], (True, False))
     for (namespace, inside), holder in itertools.product(places, HOLDERS):
         channel = f"/{namespace}/{'in' if inside else 'out'}"
-        if name == "read" and holder.name == "nothing":
-            wanted = (
-                "ResourceNotFound"  # there is no public viewing: it looks as if there were nothing
-            )
-        elif name == "people" and holder.name == "nothing":
-            wanted = "ResourceNotFound"
+        if name in ("read", "people") and holder.name == "nothing":
+            wanted = "ResourceNotFound"  # nothing is public: it looks as if nothing were there
         else:
             wanted = expected(door, holder, namespace, inside)
         got = await door.attempt(world, world.credential(holder, namespace), channel)
