@@ -6,9 +6,7 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
-from leaderboard.handlers import Context
-
-Function = Callable[[Context], Any]
+Function = Callable[[Any], Any]
 
 _names = itertools.count(1)
 
