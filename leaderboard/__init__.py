@@ -19,13 +19,14 @@ A game client sends a ``publish`` frame with an event such as ``{"player": "ann"
 
 `api` is the same over HTTP (`boards` and their `exports`; `sharing` makes links), `pages` what people look at, `client`
 what programs use (over its `link`, for its `subscriptions`), `standing` what a row tells of itself, `cli` the command
-with its `commands`, a host's `control` and `keyring`: `terminal` draws, `simulate` is a `crowd` with a stopwatch (`latency`, `figures`).
-The browser game has `rooms`, which are boards, its rules in `lights`, its `referee` and its `bots`, the pages of
-`play`, and `seats` that move; a `host` leads one from the `stage`, and `demo` opens one. Names that are hidden get
-`masks`. Boards in pages of others are `embeds`, `oembed` and the `picture`; the `configurator` makes the `snippets`
-for them, `packing` one script of many. `workshop` has the pages to learn with, one of them by a `guide`. `app` wires
-it all and `serving` runs it; `addresses` says where, and `asyncapi` describes the socket for tools. As an `emulation`
-of AWS it has `strict` sessions, reads `cloudformation` templates, and runs a command `beside` it.
+with its `commands`, a host's `control` and `keyring`: `terminal` draws, `simulate` is a `crowd` with a stopwatch
+(`latency`, `figures`). The browser game has `rooms`, which are boards, its rules in `lights`, its `referee` and its
+`bots`, the pages of `play`, and `seats` that move; a `host` leads one from the `stage`, and `demo` opens one. Names
+that are hidden get `masks`. Boards in pages of others are `embeds`, `oembed` and the `picture`; the `configurator`
+makes the `snippets` for them, `packing` one script of many. `workshop` has the pages to learn with, one of them by a
+`guide`. `app` wires it all and `serving` runs it; `addresses` says where, and `asyncapi` describes the socket for
+tools. As an `emulation` of AWS it has `strict` sessions, reads `cloudformation` templates, and runs a command `beside`
+it.
 
 A module imports only from those before it:
 ``errors settings names retries frames movement lights`` <

@@ -25,7 +25,7 @@ from leaderboard.errors import Unauthorized
 from leaderboard.link import endpoint
 from leaderboard.messages import MAX_EVENTS
 from leaderboard.ranking import number
-from leaderboard.settings import MAX_RADIUS, MAX_TOP, Duration, Namespace, Settings
+from leaderboard.settings import MAX_RADIUS, MAX_TOP, AuthMode, Duration, Namespace, Settings
 from leaderboard.simulate import BATCH, Plan, Simulation
 
 LOCAL = "http://127.0.0.1:8000"
@@ -93,17 +93,23 @@ def amplify_outputs(
         bool,
         typer.Option("--plain-http", help="Without TLS; so it is anyway for http:// addresses."),
     ] = False,
+    mode: Annotated[
+        AuthMode, typer.Option(help="The auth mode of the app, where it names no other.")
+    ] = "API_KEY",
 ) -> None:
     """Print the amplify_outputs.json with which an Amplify app uses this server.
 
     aws-amplify insists on TLS for what begins with `https://` or `http://`, but not for `HTTP://`: that is how it
     reaches a server on this machine or network. Without a key of yours it carries the public one, which may only view.
+    In other modes than API_KEY it carries none: the app gets its tokens from its provider.
 
     Examples:
 
         leaderboard amplify-outputs > amplify_outputs.json
 
         leaderboard amplify-outputs --url https://scores.example > amplify_outputs.json
+
+        leaderboard amplify-outputs --mode OPENID_CONNECT > amplify_outputs.json
     """
     address = endpoint(url).removesuffix("/realtime")
     scheme, _, rest = address.partition("://")
@@ -113,13 +119,14 @@ def amplify_outputs(
         scheme = "HTTP"
     else:
         scheme = "https"
-    if key not in (None, PUBLIC_KEY):
+    keyed = mode == "API_KEY"
+    if keyed and key not in (None, PUBLIC_KEY):
         err.print("note: the key becomes part of the app, where all who use it can read it.")
     events = {
         "url": f"{scheme}://{rest}",
         "aws_region": "us-east-1",  # asked for, and used for nothing
-        "default_authorization_type": "API_KEY",
-        "api_key": key or PUBLIC_KEY,
+        "default_authorization_type": mode,
+        **({"api_key": key or PUBLIC_KEY} if keyed else {}),
     }
     typer.echo(json.dumps({"version": "1.3", "custom": {"events": events}}, indent=2))
 

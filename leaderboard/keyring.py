@@ -89,7 +89,7 @@ def link(
 def links(url: Url = LOCAL, key: Key = None, token: Token = None, as_json: AsJson = False) -> None:
     """List the links that are good, without their tokens: those to the channels of the key or token.
 
-    Example:
+    Examples:
 
         leaderboard links
     """
@@ -116,7 +116,7 @@ def revoke(
 ) -> None:
     """Revoke a link of yours, or as an admin any token: it opens nothing more, and what it has opened ends now.
 
-    Example:
+    Examples:
 
         leaderboard revoke 3q2-7w
     """

@@ -719,6 +719,15 @@ async def test_amplify_outputs_are_what_an_amplify_app_imports(run: Run) -> None
     }
 
 
+@pytest.mark.parametrize("mode", ["OPENID_CONNECT", "AMAZON_COGNITO_USER_POOLS", "AWS_LAMBDA"])
+async def test_amplify_outputs_of_other_modes_carry_no_key(run: Run, mode: str) -> None:
+    ended = await run("amplify-outputs", "--mode", mode, LEADERBOARD_KEY="da2-mine")
+    events = json.loads(ended.out)["custom"]["events"]
+    assert events["default_authorization_type"] == mode
+    assert "api_key" not in events
+    assert "da2-mine" not in ended.out + ended.err
+
+
 @pytest.mark.parametrize(
     "arguments", [("--url", "http://h:8000"), ("--url", "https://h:8000", "--plain-http")]
 )
@@ -734,7 +743,19 @@ async def test_amplify_outputs_for_plain_http_keep_amplify_from_tls(
 
 @pytest.mark.parametrize(
     "command",
-    ["serve", "watch", "publish", "simulate", "config", "token", "control", "amplify-outputs"],
+    [
+        "serve",
+        "watch",
+        "publish",
+        "simulate",
+        "config",
+        "token",
+        "control",
+        "link",
+        "links",
+        "revoke",
+        "amplify-outputs",
+    ],
 )
 async def test_help_has_examples_and_no_secret(run: Run, command: str) -> None:
     ended = await run(command, "--help", LEADERBOARD_KEY="da2-very-secret")
