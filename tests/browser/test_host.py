@@ -77,6 +77,7 @@ def other(browser: Browser) -> Iterator[Page]:
     context.close()
 
 
+@pytest.mark.timeout(150)  # a whole round, on three pages at once, with others at work beside it
 def test_a_host_leads_two_players_through_a_round_to_the_podium(
     site: Site, page: Page, phone: Page, other: Page, watch: Watch
 ) -> None:
