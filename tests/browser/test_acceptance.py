@@ -341,6 +341,8 @@ def test_a_tab_that_was_hidden_shows_the_newest_board_at_once(
     expect(page.locator("#link")).to_have_text("Live")
     site.publish(channel, {"player": "p9", "score": 1500})
     expect(page.locator("tbody tr").first).to_have_attribute("data-player", "p9")
+    at_rest = "() => [...document.querySelectorAll('tbody tr')].every((row) => !row.getAnimations().length)"
+    page.wait_for_function(at_rest)
     page.evaluate(
         """() => {
           turnAway(true);
