@@ -17,7 +17,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from functools import partial
 
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from leaderboard import direct, frames, messages
 from leaderboard.auth import PROTOCOL, Caller, Grant, credentials_of_upgrade
@@ -178,14 +178,16 @@ class Realtime:
         """One connection: its whole life over plain ASGI, or up to its session under `direct`."""
         self._metrics.count("ConnectRequests")
         offered = websocket.scope["subprotocols"]
-        caller = self._operations.auth.caller(websocket.headers)
-        opened = await self._opened(websocket, caller)
-        await websocket.accept(PROTOCOL if PROTOCOL in offered else None)
+        protocol = PROTOCOL if PROTOCOL in offered else None
         came_from = source("" if websocket.client is None else websocket.client.host)
         try:
+            self._arrive(came_from)  # before its credential costs anything
+            caller = self._operations.auth.caller(websocket.headers)
+            opened = await self._opened(websocket, caller)
+            await websocket.accept(protocol)
             self._admit(came_from)
         except LimitExceeded as full:
-            await self._turn_away(websocket, full)
+            await self._turn_away(websocket, protocol, full)
             return
         refused = isinstance(opened, Refusal)
         self._metrics.count("ConnectClientError" if refused else "ConnectSuccess")
@@ -240,7 +242,7 @@ class Realtime:
         return grant
 
     def _admit(self, came_from: str) -> None:
-        """Raises `LimitExceeded` if a connection from there is one too many, or comes too soon after others."""
+        """Raises `LimitExceeded` if a connection from there is one too many."""
         if self.draining:
             raise LimitExceeded("This server is about to stop.")
         if len(self._connections) >= self._limits.connections:
@@ -248,13 +250,20 @@ class Realtime:
         most = self._limits.connections_per_address
         if most and self._sources[came_from] >= most:
             raise LimitExceeded(f"{most} connections from one address, no more")
+
+    def _arrive(self, came_from: str) -> None:
+        """Raises `LimitExceeded` if a connection from there comes too soon after others."""
         now = time.monotonic()
         self._arrivals_from.take(came_from, now)
         self._arrivals.take(now)
 
-    async def _turn_away(self, websocket: WebSocket, full: LimitExceeded) -> None:
+    async def _turn_away(
+        self, websocket: WebSocket, protocol: str | None, full: LimitExceeded
+    ) -> None:
         self._metrics.count("ConnectClientError")
         try:
+            if websocket.application_state is WebSocketState.CONNECTING:
+                await websocket.accept(protocol)
             frame = messages.error("connection_error", [full])
             await websocket.send_text(frame.decode())
             await websocket.close(Close.TOO_SLOW, "come back later")
