@@ -79,7 +79,7 @@ $(BIN)/pip:
 		"This needs Python 3.11 or newer. Name one: make PYTHON=python3.13 …")'
 	$(PYTHON) -m venv $(VENV) || { .ci/apt-install python3-venv && $(PYTHON) -m venv $(VENV); }
 
-$(VENV)/.run: EXTRAS := oidc,redis
+$(VENV)/.run: EXTRAS := oidc,redis,tls
 $(VENV)/.test: EXTRAS := test
 $(VENV)/.docs: EXTRAS := docs
 $(VENV)/.dev: EXTRAS := dev

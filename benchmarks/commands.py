@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from benchmarks import documentation, machine, promises, results, scenarios
+from benchmarks.processes import processes
 from benchmarks.ranking import ranking
 from benchmarks.results import Table
 from benchmarks.rounds import Effort
@@ -61,6 +62,7 @@ def _jobs(arguments: argparse.Namespace) -> Iterable[Job]:
         "connect": [scenarios.connect],
         "ranking": [partial(ranking, sizes=sizes)],
     }
+    jobs["processes"] = [processes]
     jobs["all"] = [job for part in jobs.values() for job in part]
     jobs["quick"] = [
         partial(scenarios.fan_out, subscribers=1000, few=True),
@@ -80,7 +82,7 @@ def _arguments() -> argparse.Namespace:
         "scenario",
         choices=(
             *("all", "quick", "fanout", "boards", "ingest", "latency", "stalled"),
-            *("idle", "connect", "ranking", "record"),
+            *("idle", "connect", "ranking", "processes", "record"),
         ),
         help="what to measure; `record` writes the last results into docs/",
     )

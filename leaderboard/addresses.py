@@ -16,17 +16,18 @@ def for_others(settings: Settings, port: int) -> str:
     """
     if settings.public_url:
         return settings.public_url
+    scheme = "https" if settings.tls_cert else "http"
     try:
         address = ipaddress.ip_address(settings.host)
     except ValueError:
-        return "" if settings.host == "localhost" else f"http://{settings.host}:{port}"
+        return "" if settings.host == "localhost" else f"{scheme}://{settings.host}:{port}"
     if address.is_loopback:
         return ""
     if address.is_unspecified:
         lan = lan_address()
-        return f"http://{lan}:{port}" if lan else ""
+        return f"{scheme}://{lan}:{port}" if lan else ""
     shown = f"[{address}]" if address.version == 6 else str(address)
-    return f"http://{shown}:{port}"
+    return f"{scheme}://{shown}:{port}"
 
 
 def lan_address() -> str | None:

@@ -59,6 +59,8 @@ class ApiRoute(APIRoute):
                 log.exception("%s %s failed", request.method, request.url.path)
                 refusal = InternalFailure()
             metrics.count("5XXError" if refusal.status >= 500 else "4XXError")
+            operation = f"{request.method} {request.scope['route'].path_format}"
+            request.app.state.operations.refusals.note(operation, refusal)
             return refused(refusal)
 
         return counted

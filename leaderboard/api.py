@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from typing import Annotated, Any
 
@@ -23,9 +24,10 @@ from leaderboard.answers import (
     manager,
     operations_of,
     publish_to,
+    refused,
     settings_of,
 )
-from leaderboard.errors import BadRequest
+from leaderboard.errors import BadRequest, ResourceNotFound, Unauthorized
 from leaderboard.messages import MAX_EVENTS, HttpPublish, Published
 
 _PUBLISH_DOC: dict[str, Any] = {
@@ -99,6 +101,9 @@ async def publish(request: Request) -> Response:
     return await publish_to(request, message.channel, message.events, results=results)
 
 
+_SHARED = "Several workers share this port, and each counts for itself: set worker_port, and ask each at its own port."
+
+
 # -- tokens ------------------------------------------------------------------------------------------------------------
 
 
@@ -141,6 +146,22 @@ async def readyz(request: Request) -> Response:
 
 
 async def metrics(request: Request) -> Response:
-    """Counters for Prometheus, under AppSync's metric names."""
+    """Counters for Prometheus, under AppSync's metric names. They may ask for a key (`metrics_key`)."""
+    settings = settings_of(request)
+    port = (request.scope.get("server") or ("", 0))[1] or 0
+    key = settings.metrics_key.get_secret_value()
+    if key and not _carries(request, key):
+        refusal = Unauthorized("Metrics are for those who carry the metrics_key.")
+        operations_of(request).refusals.note("GET /metrics", refusal)
+        return refused(refusal, headers={"www-authenticate": "Bearer"})
+    if settings.workers > 1 and not 0 <= port - settings.worker_port < settings.workers:
+        # Whichever worker answers: its counters, and the next time another's, would seem to run backwards.
+        return refused(ResourceNotFound(_SHARED), 404)
     text = operations_of(request).broker.metrics.render()
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _carries(request: Request, key: str) -> bool:
+    scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
+    given = bearer if scheme.lower() == "bearer" else request.headers.get("x-api-key", "")
+    return secrets.compare_digest(given.encode(), key.encode())

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import logging
+import re
+import time
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
@@ -17,6 +20,7 @@ from starlette.websockets import WebSocket
 from leaderboard import (
     __version__,
     api,
+    backstage,
     configurator,
     embeds,
     host,
@@ -38,6 +42,8 @@ from leaderboard.engines import open_engine
 from leaderboard.errors import BadRequest, ResourceNotFound
 from leaderboard.handlers import Handlers
 from leaderboard.limits import Rates
+from leaderboard.logs import request_id
+from leaderboard.messages import new_identifier
 from leaderboard.metrics import Metrics
 from leaderboard.operations import Operations
 from leaderboard.realtime import Realtime
@@ -46,13 +52,19 @@ from leaderboard.settings import ConfigError, Settings
 from leaderboard.sharing import Issued
 from leaderboard.strict import StrictSession
 
+log = logging.getLogger(__name__)
+
+_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 REALTIME = "/event/realtime"
 CROSS_ORIGIN = ("/event", "/api/", "/static/")
 """What pages of other sites may use: publishing, reading, and the scripts that do both."""
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The whole server as an ASGI application. Raises `ConfigError` for settings that contradict each other."""
+def create_app(settings: Settings, sources: Mapping[str, str] | None = None) -> FastAPI:
+    """The whole server as an ASGI application. Raises `ConfigError` for settings that contradict each other.
+
+    ``sources`` tell where settings come from, by dotted name.
+    """
     settings, differences = emulated(settings) if settings.emulate else (settings, [])
     emulation = Emulation(differences) if settings.emulate else None
     metrics = Metrics()
@@ -100,6 +112,8 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     app.state.settings = settings
+    app.state.sources = sources or {}
+    app.state.started = time.time()
     app.state.auth = auth
     app.state.broker = broker
     app.state.emulation = emulation
@@ -110,7 +124,19 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.joins = Rates(settings.limits.joins_per_second, "joins from one address")
     app.include_router(api.router())
     # A picture of a board is no board: it is asked for before them.
-    for room in (configurator, embeds, host, oembed, picture, pages, play, seats, stage, workshop):
+    for room in (
+        backstage,
+        configurator,
+        embeds,
+        host,
+        oembed,
+        picture,
+        pages,
+        play,
+        seats,
+        stage,
+        workshop,
+    ):
         app.include_router(room.router())
 
     async def serve(websocket: WebSocket) -> None:
@@ -120,7 +146,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.mount("/static", _Files(directory=STATIC))
     app.add_exception_handler(HTTPException, _unrouted)
     app.add_middleware(_CrossOrigin)
-    app.add_middleware(_Guarded)  # added last, so that it sees every answer
+    app.add_middleware(_Guarded)  # so far out that it sees every answer
+    app.add_middleware(_Identified)
     generate = app.openapi
     app.openapi = lambda: _with_schemas(generate())  # type: ignore[method-assign]
     return app
@@ -159,7 +186,7 @@ class _CrossOrigin:
                 "x-amz-user-agent",
                 "if-none-match",
             ],
-            expose_headers=["x-amzn-errortype", "etag", "retry-after"],
+            expose_headers=["x-amzn-errortype", "x-request-id", "etag", "retry-after"],
             max_age=3600,
         )
 
@@ -190,6 +217,40 @@ class _Guarded:
             await send(message)
 
         await self._app(scope, receive, guarded if scope["type"] == "http" else send)
+
+
+class _Identified:
+    """Gives each HTTP request an id: for its lines in the log, and in its answer. A balancer's id is kept."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
+        id_ = given if _ID.fullmatch(given) else new_identifier()
+        named = request_id.set(id_)
+        began, status = time.monotonic(), 0
+
+        async def send_identified(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["x-request-id"] = id_
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_identified)
+        finally:
+            if log.isEnabledFor(logging.DEBUG):
+                # The route, not the path: what a client has put there is its own.
+                route = getattr(scope.get("route"), "path_format", "(no route)")
+                milliseconds = round((time.monotonic() - began) * 1000, 1)
+                extra = {"status": status, "ms": milliseconds}
+                log.debug("%s %s", scope["method"], route, extra=extra)
+            request_id.reset(named)
 
 
 class _Files(StaticFiles):

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import secrets
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import SecretStr, ValidationError
 
-from leaderboard import __version__, cloudformation, serving
+from leaderboard import __version__, certificates, cloudformation, logs, serving
 from leaderboard.app import create_app
 from leaderboard.auth import Authenticator, new_api_key
 from leaderboard.beside import Beside
@@ -26,9 +27,10 @@ from leaderboard.events import MAX_PLAYER
 from leaderboard.keyring import keyring_commands
 from leaderboard.names import is_printable_id
 from leaderboard.rooms import MOST_BOTS
-from leaderboard.settings import ApiKey, ConfigError, Settings, render
-from leaderboard.sources import DEFAULT_FILE, Loaded, load
+from leaderboard.settings import DEV, ApiKey, ConfigError, Settings
+from leaderboard.sources import DEFAULT_FILE, Loaded, load, toml
 from leaderboard.tokens import MAX_RATE, TokenRole
+from leaderboard.workers import NotStarted, Plan, Workers
 
 cli = typer.Typer(
     name="leaderboard",
@@ -81,6 +83,15 @@ def serve(
     public_url: Annotated[
         str | None, typer.Option(help="What links point to, as https://scores.example.")
     ] = None,
+    tls: Annotated[
+        str | None,
+        typer.Option(
+            metavar="dev", help="Serve TLS, with a certificate made for this run; or set tls_cert."
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes; more than one need an engine that they share.")
+    ] = None,
     plain_asgi: Annotated[
         bool, typer.Option("--plain-asgi", help="Leave out the fast door into uvicorn.")
     ] = False,
@@ -119,22 +130,53 @@ def serve(
 
         leaderboard serve --emulate --template cdk.out/Api.template.json --port 0 -- npm test
 
+        LEADERBOARD_ENGINE_URL=redis://127.0.0.1 leaderboard serve --workers 3
+
     The command after `--` finds the server by `LEADERBOARD_URL` and `LEADERBOARD_KEY`, and so do `leaderboard publish`,
     `watch` and `amplify-outputs` in it.
     """
+    if tls not in (None, DEV):
+        raise typer.BadParameter(
+            "only dev; a certificate of yours goes into tls_cert and tls_key", param_hint="--tls"
+        )
     imported = _import(template).settings if template else {}
-    loaded = _load(
-        config, host=host, port=port, public_url=public_url, emulate=emulate or None, **imported
-    )
+    given = {
+        "emulate": emulate or None,
+        "host": host,
+        "port": port,
+        "public_url": public_url,
+        "tls_cert": tls,
+        "workers": workers,
+    }
+    flags = {name: value for name, value in given.items() if value is not None} | imported
+    loaded = _load(config, **flags)
     settings, made_key = _with_key(loaded.settings)
+    logs.configure(settings)
     beside = Beside(command or ())
     # Handlers may lie beside the settings file. Last, so that they hide nothing that is installed.
-    sys.path.append(str((loaded.file or Path(DEFAULT_FILE)).absolute().parent))
+    path = str((loaded.file or Path(DEFAULT_FILE)).absolute().parent)
+    sys.path.append(path)
     try:
-        app = create_app(settings)
+        _may_be_several(loaded.settings)
+        made = certificates.make(settings) if settings.tls_cert == DEV else None
+        context = certificates.context(settings, made)
+        if settings.workers > 1:
+            handed = {
+                "secret": secrets.token_urlsafe(32),
+                "api_keys": [{"key": made_key, "role": "admin"}],
+            }
+
+            def plan() -> Plan:
+                again = load(config, flags)
+                own = {name: value for name, value in handed.items() if not again.values.get(name)}
+                return Plan({**again.values, **own}, again.sources, path, made, plain_asgi)
+
+            _serve_by_workers(settings, plan, made_key)
+            return
+        app = create_app(settings, loaded.sources)
         bound = serving.listen(settings.host, settings.port)
         serving.check_engine(settings)
-    except (ConfigError, serving.CannotListen) as error:
+    except (ConfigError, serving.CannotListen, NotStarted) as error:
         fail(str(error))
     except CannotOpen as error:
         fail(f"engine_url: {error}")
@@ -145,7 +187,8 @@ def serve(
         key = made_key or settings.api_keys[0].key.get_secret_value()
         beside.start({"LEADERBOARD_URL": urls[-1], "LEADERBOARD_KEY": key})
 
-    serving.run(app, settings, bound, ready, plain_asgi=plain_asgi)
+    app.state.authority = made and made.authority
+    serving.run(app, settings, [bound], ready, plain_asgi=plain_asgi, tls=context)
     if settings.emulate:
         _tell_of_emulation(app.state.emulation)
     out.print("Stopped.")
@@ -256,8 +299,45 @@ def demo(
     show = Show(app, settings, serving.urls(settings, bound)[-1], bots=bots, browser=browser)
     if made_key:
         out.print(f"API key  [bold]{made_key}[/bold]  (admin, made for this run)")
-    serving.run(app, settings, bound, show.begin)
+    serving.run(app, settings, [bound], show.begin)
     out.print("Stopped.")
+
+
+def _serve_by_workers(settings: Settings, plan: Callable[[], Plan], made_key: str | None) -> None:
+    create_app(settings)  # what it refuses is said here, once
+    bound = serving.listen(settings.host, settings.port)
+    own = [
+        serving.listen(settings.host, settings.worker_port + number)
+        for number in range(settings.workers if settings.worker_port else 0)
+    ]
+    serving.check_engine(settings)
+    crew = Workers(plan, bound, own, settings.workers)
+    crew.run(lambda: _announce(settings, serving.urls(settings, bound), made_key))
+    out.print("Stopped.")
+
+
+def _may_be_several(settings: Settings) -> None:
+    """Raises `ConfigError` where processes could not be one server: for want of an engine, or of what they share."""
+    if str(settings.engine_url).startswith("memory:"):
+        if settings.workers > 1:
+            raise ConfigError(
+                f"{settings.workers} workers need an engine that they share: set LEADERBOARD_ENGINE_URL=redis://…; "
+                "with boards in the memory of each, players would not meet"
+            )
+        return
+    missing = [
+        name
+        for name, there in (
+            ("secret", settings.secret.get_secret_value()),
+            ("api_keys", settings.api_keys),
+        )
+        if not there
+    ]
+    if missing and settings.workers == 1:
+        raise ConfigError(
+            f"with {str(settings.engine_url).partition(':')[0]}:// every process needs the same "
+            f"{' and '.join(missing)}: set them, since what one makes for itself no other knows"
+        )
 
 
 def _with_key(settings: Settings) -> tuple[Settings, str | None]:
@@ -279,6 +359,10 @@ def _announce(settings: Settings, urls: list[str], made_key: str | None) -> None
     out.print(f"  boards     {base}/l")
     if made_key:
         out.print(f"  API key    [bold]{made_key}[/bold]  (admin, made for this run)")
+    if settings.tls_cert == DEV:
+        out.print("  TLS        by a certificate made for this run; for clients to trust it:")
+        out.print(f"             curl -sk {own}/-/ca.pem -o ca.pem", markup=False)
+        out.print("             export SSL_CERT_FILE=ca.pem NODE_EXTRA_CA_CERTS=ca.pem")
     if settings.emulate:
         out.print("  as AWS     extensions are passed over, and told below when a client tries one")
         out.print(
@@ -323,7 +407,7 @@ def config(
         settings = loaded.settings.model_dump(mode="json")
         typer.echo(json.dumps({"settings": settings, "sources": dict(loaded.sources)}, indent=2))
     else:
-        typer.echo("\n".join(_toml(loaded.settings, loaded.sources)))
+        typer.echo("\n".join(toml(loaded.settings, loaded.sources)))
 
 
 @cli.command()
@@ -383,36 +467,6 @@ def token(
     else:
         typer.echo(text)
         err.print(f"id {claims.jti}, good until {end:%Y-%m-%d %H:%M:%S} UTC", style="dim")
-
-
-def _toml(model: BaseModel, sources: Mapping[str, str], prefix: str = "") -> Iterator[str]:
-    """The settings of a table, each with its source, then the tables below it."""
-    plain: dict[str, str] = {}
-    tables: list[tuple[str, str, BaseModel]] = []
-    for name in type(model).model_fields:
-        match getattr(model, name):
-            case None:
-                pass  # TOML has no word for it
-            case BaseModel() as below:
-                tables.append((f"[{name}]", f"{name}.", below))
-            case dict() as named if name == "namespaces":
-                tables += [(f"[{name}.{key}]", f"{name}.{key}.", at) for key, at in named.items()]
-            case (BaseModel(), *_) as several:
-                tables += [(f"[[{name}]]", f"{name}.", at) for at in several]
-            case value:
-                plain[name] = f"{name} = {render(value)}"
-    width = max(map(len, plain.values()), default=0)
-    for name, text in plain.items():
-        yield f"{text:<{width}}  # {_source(f'{prefix}{name}', sources)}"
-    for heading, below_prefix, below in tables:
-        yield f"\n{heading}"
-        yield from _toml(below, sources, below_prefix)
-
-
-def _source(name: str, sources: Mapping[str, str]) -> str:
-    """Where a setting comes from: itself, the list whose tables come from one source together, or what is in it."""
-    below = (source for dotted, source in sources.items() if dotted.startswith(f"{name}."))
-    return sources.get(name) or sources.get(name.partition(".")[0]) or next(below, "default")
 
 
 def _load(config: Path | None, **flags: Any) -> Loaded:

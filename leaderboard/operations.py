@@ -28,6 +28,7 @@ from leaderboard.limits import Rates
 from leaderboard.messages import Accepted, Failed, Published, Result
 from leaderboard.metrics import Counter
 from leaderboard.ranking import number
+from leaderboard.refusals import Refusals
 from leaderboard.settings import Limits, Namespace
 
 Credentials = Mapping[str, str] | None
@@ -64,6 +65,7 @@ class Operations:
         self._credentials = Rates(limits.publishes_per_credential, "publishes of one credential")
         self._players = Rates(limits.publishes_per_player, "publishes of one player")
         self._tokens = Rates(0, "publishes by one token")
+        self.refusals = Refusals()
 
     def take(self, grant: Grant, now: float) -> None:
         """Count a publish against what a credential and a player may, whatever doors they come by.
@@ -383,6 +385,8 @@ class Operations:
     def _count_failed(self, target: Target, failed: Sequence[Failed]) -> None:
         if failed:
             self.broker.metrics.count("FailedEvents", target.namespace, len(failed))
+            for each in failed:
+                self.refusals.note_as(f"event of {target.namespace}", each.errorType, each.message)
 
 
 def _results(count: int, sent: Sequence[int], outcome: Outcome) -> list[Result | None]:

@@ -9,6 +9,7 @@ and its own frames are not read.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import math
 import random
@@ -16,6 +17,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
@@ -146,6 +148,17 @@ class _Connection:
         self.began = self.kept_alive = time.monotonic()
 
 
+class Present(NamedTuple):
+    """A connection as operators see it: its credential is named, never shown."""
+
+    id: str
+    credential: str
+    seconds: float
+    subscriptions: int
+    backlog: int
+    congested: bool
+
+
 class Realtime:
     """All connections of this process."""
 
@@ -173,6 +186,23 @@ class Realtime:
 
     def __len__(self) -> int:
         return len(self._connections)
+
+    def present(self, most: int) -> list[Present]:
+        """The connections that were opened last, and before them any that do not take what they are sent."""
+        latest = list(itertools.islice(reversed(self._connections.items()), most))
+        stuck = [item for item in self._connections.items() if item[0].congested][:most]
+        now = time.monotonic()
+        return [
+            Present(
+                connection.session.id,
+                connection.session.bearer,
+                now - connection.began,
+                connection.session.subscribed,
+                door.backlog,
+                door.congested,
+            )
+            for door, connection in dict([*stuck, *latest]).items()
+        ][:most]
 
     async def serve(self, websocket: WebSocket) -> None:
         """One connection: its whole life over plain ASGI, or up to its session under `direct`."""
@@ -261,6 +291,7 @@ class Realtime:
         self, websocket: WebSocket, protocol: str | None, full: LimitExceeded
     ) -> None:
         self._metrics.count("ConnectClientError")
+        self._operations.refusals.note("connect", full)
         try:
             if websocket.application_state is WebSocketState.CONNECTING:
                 await websocket.accept(protocol)
@@ -277,6 +308,9 @@ class Realtime:
         self._connections[door] = _Connection(session, came_from)
         self._sources[came_from] += 1
         self._wheel.add(door)
+        if log.isEnabledFor(logging.DEBUG):
+            grant = opened.id if isinstance(opened, Grant) else "none"
+            log.debug("connected", extra={"connection": session.id, "credential": grant})
 
     def _end(self, door: AnyDoor) -> None:
         connection = self._connections.pop(door)
@@ -289,6 +323,10 @@ class Realtime:
         self._metrics.count("DisconnectClientError" if blamed else "DisconnectSuccess")
         lasted = time.monotonic() - connection.began
         self._metrics.count("ConnectionDuration", by=int(lasted * 1000))
+        if log.isEnabledFor(logging.DEBUG):
+            code = int(door.close_code) if door.close_code else None
+            extra = {"connection": connection.session.id, "seconds": round(lasted, 3), "code": code}
+            log.debug("disconnected", extra=extra)
         if not self._connections:
             self._gone.set()
 

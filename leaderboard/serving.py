@@ -8,6 +8,7 @@ import gc
 import ipaddress
 import signal
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 
 import uvicorn
@@ -68,22 +69,34 @@ def check_engine(settings: Settings) -> None:
 def run(
     app: FastAPI,
     settings: Settings,
-    bound: socket.socket,
+    bound: list[socket.socket],
     ready: Callable[[], None],
     *,
     plain_asgi: bool = False,
+    tls: ssl.SSLContext | None = None,
+    parent: int | None = None,
 ) -> None:
-    """Serve until SIGINT or SIGTERM; ``ready`` runs once connections are accepted."""
+    """Serve until SIGINT or SIGTERM; ``ready`` runs once connections are accepted.
+
+    ``parent`` is a descriptor that becomes readable when the process that has started this one is gone: then it ends.
+    """
     # What start-up made lives as long as the process: the collector need not walk over it again and again.
     gc.collect()
     gc.freeze()
     with _signals_ignored():
-        server(app, settings, ready, plain_asgi=plain_asgi).run(sockets=[bound])
+        serving = server(app, settings, ready, plain_asgi=plain_asgi, tls=tls)
+        serving.parent = parent
+        serving.run(sockets=bound)
 
 
 def server(
-    app: FastAPI, settings: Settings, ready: Callable[[], None], *, plain_asgi: bool = False
-) -> uvicorn.Server:
+    app: FastAPI,
+    settings: Settings,
+    ready: Callable[[], None],
+    *,
+    plain_asgi: bool = False,
+    tls: ssl.SSLContext | None = None,
+) -> Server:
     """A uvicorn server as this application needs it. ``plain_asgi`` leaves out the fast door, `direct`."""
     limits = settings.limits
     config = uvicorn.Config(
@@ -97,18 +110,20 @@ def server(
         ws_max_size=int(limits.frame),
         # Every browser offers deflate; accepting it halves fan-out and doubles memory per connection.
         ws_per_message_deflate=False,
+        ssl_context_factory=None if tls is None else lambda *_: tls,
         backlog=BACKLOG,
         timeout_graceful_shutdown=2,
         access_log=False,  # paths of a chatty page are no news, and a query may hold what must not be logged
+        log_config=None,  # `logs` has its own
         log_level="warning",
         server_header=False,
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=[str(proxy) for proxy in settings.trusted_proxies],
     )
-    return _Server(config, app.state.realtime, ready)
+    return Server(config, app.state.realtime, ready)
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """uvicorn closes its connections before the application hears of the end; ours drains them first."""
 
     def __init__(
@@ -117,11 +132,19 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._realtime = realtime
         self._ready = ready
+        self.parent: int | None = None
+        """A descriptor that becomes readable when the server shall end."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             self._ready()
+            if self.parent is not None:
+                asyncio.get_running_loop().add_reader(self.parent, self._orphaned, self.parent)
+
+    def _orphaned(self, parent: int) -> None:
+        asyncio.get_running_loop().remove_reader(parent)
+        self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for server in self.servers:
@@ -148,10 +171,11 @@ def urls(settings: Settings, bound: socket.socket) -> list[str]:
     """Where the server can be reached, best first: the public URL, this network's address, this machine's."""
     host, port = bound.getsockname()[:2]
     address = ipaddress.ip_address(host)
+    scheme = "https" if settings.tls_cert else "http"
     found = [settings.public_url] if settings.public_url else []
     if address.is_unspecified:
         lan = lan_address()
-        found += [f"http://{lan}:{port}"] if lan else []
+        found += [f"{scheme}://{lan}:{port}"] if lan else []
         host = "127.0.0.1"
     shown = f"[{host}]" if address.version == 6 and not address.is_unspecified else host
-    return [*found, f"http://{shown}:{port}"]
+    return [*found, f"{scheme}://{shown}:{port}"]

@@ -31,6 +31,7 @@ from leaderboard.errors import (
 from leaderboard.handlers import Handled
 from leaderboard.hub import Outlet, Subscription
 from leaderboard.limits import Rate
+from leaderboard.logs import connection_id
 from leaderboard.messages import ConnectionInit, Malformed, Message, Publish, Subscribe, Unsubscribe
 from leaderboard.operations import Operations, Target
 from leaderboard.settings import Limits
@@ -87,6 +88,8 @@ class Session:
         self.door = door
         self._opened = opened
         self._caller = caller
+        self.id = messages.new_identifier()
+        """What the log calls this connection."""
         self._received = operations.broker.metrics.counter("InboundMessages")
         self._rate = Rate(limits.publishes_per_second, "publishes of one connection")
         self._subscriptions: dict[str, Subscription] = {}
@@ -117,6 +120,19 @@ class Session:
         waiting = self._parked > 0 or self._halted
         return waiting or self._unanswered >= UNANSWERED or self.door.congested
 
+    @property
+    def subscribed(self) -> int:
+        """Live subscriptions."""
+        return len(self._subscriptions)
+
+    @property
+    def bearer(self) -> str:
+        """By what the connection was opened, as it may be logged."""
+        opened = self._opened
+        if isinstance(opened, Refusal):
+            return f"refused: {opened.error_type}"
+        return f"{opened.id} ({opened.role.name.lower()})"
+
     def receive(self, text: str) -> None:
         """Take one text frame. All that is wrong with it is told to the client; nothing is raised."""
         if not self._begin():
@@ -138,7 +154,7 @@ class Session:
         except Refusal as refusal:
             self._refuse(message, refusal)
         except Exception:
-            log.exception("a %s failed", type(message).__name__)
+            log.exception("a %s failed", type(message).__name__, extra={"connection": self.id})
             self._refuse(message, InternalFailure())
 
     def receive_binary(self) -> None:
@@ -206,6 +222,7 @@ class Session:
         return False
 
     def _turn_away(self, refusal: Refusal) -> None:
+        self._operations.refusals.note("connect", refusal, self.id)
         self.door.send_text(messages.error("connection_error", [refusal]))
         self.door.close(Close.NORMAL, refusal.error_type)
 
@@ -231,7 +248,11 @@ class Session:
                     if not self._parked:
                         self.door.wake()
 
-        ask(answer)
+        named = connection_id.set(self.id)  # what the handler logs is of this connection
+        try:
+            ask(answer)
+        finally:
+            connection_id.reset(named)
         if not answered:
             parked = True
             self._parked += 1
@@ -309,7 +330,7 @@ class Session:
             answer = partial(self._answer, message, target)
             publish(target, what, answer, results=message.results)
         except Exception:
-            log.exception("a publish failed")
+            log.exception("a publish failed", extra={"connection": self.id})
             if self._answers == answers:  # it has one answer, also where the fault lies behind it
                 self._answer(message, target, InternalFailure())
 
@@ -372,7 +393,7 @@ class Session:
         except Refusal as error:
             self._refuse(message, error)
         except Exception:
-            log.exception("a subscribe failed")
+            log.exception("a subscribe failed", extra={"connection": self.id})
             self._refuse(message, InternalFailure())
 
     def _open(self, message: Subscribe, target: Target, subscription: Subscription) -> None:
@@ -431,6 +452,7 @@ class Session:
     def _reject(self, answer: str, refusal: Refusal, id: str | None = None) -> None:  # noqa: A002
         kind = "ServerError" if refusal.status >= 500 else "ClientError"
         operation = answer.removesuffix("_error").capitalize()
+        self._operations.refusals.note(operation.lower(), refusal, self.id)
         if operation in ("Publish", "Subscribe", "Unsubscribe"):
             self._count(operation, kind)
         self.door.send_text(messages.error(answer, [refusal], id))

@@ -22,6 +22,7 @@ from pydantic import (
     Field,
     IPvAnyNetwork,
     SecretStr,
+    field_serializer,
     field_validator,
     model_validator,
 )
@@ -42,6 +43,8 @@ MIN_SECRET = 32
 
 _ENGINE = re.compile(r"rediss?(\+(cluster|sentinel))?://[^\s]+")
 _PASSWORD = re.compile(r"(://[^/@\s]*:)[^/@\s]+@")
+DEV = "dev"
+"""The certificate that is made on the spot."""
 
 PREFIX = "LEADERBOARD_"
 """What the names of all variables of the environment begin with."""
@@ -369,6 +372,23 @@ class Settings(BaseSettings):
         description="Be no more than AppSync Events is at AWS: every channel relays, quotas are AWS's, extensions are"
         " passed over and told in the log.",
     )
+    workers: int = Field(
+        1,
+        ge=1,
+        le=256,
+        description="Processes that `serve` starts; more than one need an engine that they share.",
+    )
+    worker_port: int = Field(
+        0,
+        ge=0,
+        le=65_535,
+        description="Port of the first worker alone, the others follow: for metrics, and for load balancers; 0 = none.",
+    )
+    tls_cert: str = Field(
+        "",
+        description="File of the certificate chain (PEM) to serve TLS with; `dev` = one made for this run.",
+    )
+    tls_key: str = Field("", description="File of its private key (PEM).")
     public_url: str = Field(
         "",
         pattern=r"^(https?://[^\s/?#]+)?$",
@@ -429,6 +449,17 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         description="Seconds that its answer is good for, where that has no `ttlOverride`; 0 = asked each time.",
     )
+    metrics_key: SecretStr = Field(
+        SecretStr(""),
+        description="What /metrics asks for, as `Authorization: Bearer …` or x-api-key; empty: nothing.",
+    )
+    log_format: Literal["console", "json"] = Field(
+        "console", description="Log lines for people, or one JSON object a line."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info",
+        description="debug also tells of each connection, request and refusal.",
+    )
     limits: Limits = Field(Limits(), description="Ceilings and rates.")
     namespaces: dict[str, Namespace] = Field(
         default_factory=default_namespaces,
@@ -454,6 +485,10 @@ class Settings(BaseSettings):
             raise ValueError(f"a secret has at least {MIN_SECRET} bytes")
         return value
 
+    @field_serializer("engine_url")
+    def _without_password(self, value: str) -> str:
+        return _PASSWORD.sub(r"\1********@", value)
+
     @field_validator("engine_url")
     @classmethod
     def _engine(cls, value: str) -> str:
@@ -462,6 +497,21 @@ class Settings(BaseSettings):
                 "memory:// or redis://, rediss://, redis+cluster://, redis+sentinel://"
             )
         return value
+
+    @field_validator("metrics_key")
+    @classmethod
+    def _long_enough(cls, value: SecretStr) -> SecretStr:
+        if 0 < len(value.get_secret_value()) < MIN_KEY:
+            raise ValueError(f"a key has at least {MIN_KEY} characters")
+        return value
+
+    @model_validator(mode="after")
+    def _whole(self) -> Settings:
+        if self.tls_key and self.tls_cert in ("", DEV):
+            raise ValueError("tls_key needs the tls_cert that belongs to it")
+        if self.worker_port and self.worker_port + self.workers > 65_536:
+            raise ValueError("there are not so many ports from worker_port on")
+        return self
 
     @field_validator("frame_ancestors")
     @classmethod

@@ -9,15 +9,15 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import EnvSettingsSource, SettingsError
 
-from leaderboard.settings import NESTED, PREFIX, ConfigError, Settings
+from leaderboard.settings import NESTED, PREFIX, ConfigError, Settings, render
 
 DEFAULT_FILE = "leaderboard.toml"
 NOT_SETTINGS = ("config", "key", "token", "url")
@@ -31,6 +31,8 @@ class Loaded:
     settings: Settings
     sources: Mapping[str, str]
     file: Path | None = None
+    values: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """What the settings were made of, for a process that makes them once more; secrets are in it."""
 
 
 def load(
@@ -58,7 +60,7 @@ def load(
             sources.pop(name, None)  # the order tells who had the last word
             sources[name] = source
     try:
-        return Loaded(Settings(**merged), sources, file)
+        return Loaded(Settings(**merged), sources, file, merged)
     except ValidationError as error:
         raise ConfigError(_explain(error, sources)) from None
 
@@ -148,3 +150,33 @@ def _siblings(path: list[str]) -> list[str]:
     if len(path) > 1 and path[0] in NESTED:
         model = NESTED[path[0]][1]
     return list(model.model_fields)
+
+
+def toml(model: BaseModel, sources: Mapping[str, str], prefix: str = "") -> Iterator[str]:
+    """The settings of a table, each with its source, then the tables below it: as TOML, line by line; masked."""
+    plain: dict[str, str] = {}
+    tables: list[tuple[str, str, BaseModel]] = []
+    for name in type(model).model_fields:
+        match getattr(model, name):
+            case None:
+                pass  # TOML has no word for it
+            case BaseModel() as below:
+                tables.append((f"[{name}]", f"{name}.", below))
+            case dict() as named if name == "namespaces":
+                tables += [(f"[{name}.{key}]", f"{name}.{key}.", at) for key, at in named.items()]
+            case (BaseModel(), *_) as several:
+                tables += [(f"[[{name}]]", f"{name}.", at) for at in several]
+            case value:
+                plain[name] = f"{name} = {render(value)}"
+    width = max(map(len, plain.values()), default=0)
+    for name, text in plain.items():
+        yield f"{text:<{width}}  # {_origin(f'{prefix}{name}', sources)}"
+    for heading, below_prefix, below in tables:
+        yield f"\n{heading}"
+        yield from toml(below, sources, below_prefix)
+
+
+def _origin(name: str, sources: Mapping[str, str]) -> str:
+    """Where a setting comes from: itself, the list whose tables come from one source together, or what is in it."""
+    below = (source for dotted, source in sources.items() if dotted.startswith(f"{name}."))
+    return sources.get(name) or sources.get(name.partition(".")[0]) or next(below, "default")

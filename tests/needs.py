@@ -17,13 +17,14 @@ import pytest
 
 __all__ = ["Need", "missing", "needs"]
 
-Need = Literal["bash", "chromium", "git", "node", "node_modules", "redis-server"]
+Need = Literal["bash", "chromium", "git", "nginx", "node", "node_modules", "redis-server"]
 
 # by which names a machine may have it, best first
 _COMMANDS: dict[Need, tuple[str, ...]] = {
     "bash": ("bash",),
     "chromium": ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome"),
     "git": ("git",),
+    "nginx": ("nginx", "/usr/sbin/nginx"),
     "node": ("node", "nodejs"),
     "redis-server": ("redis-server",),
 }

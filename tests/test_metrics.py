@@ -12,8 +12,9 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from leaderboard.metrics import COUNTERS, GAUGES
+from leaderboard.metrics import COUNTERS, GAUGES, Metrics
 from tests.appsync import connect, error_types, eventually
+from tests.checkout import ROOT
 from tests.conftest import ADMIN, HOST, SCOREKEEPER, VIEWER, Server, Start
 
 BOARD = "/leaderboard/arcade"
@@ -387,3 +388,10 @@ async def test_a_fault_of_the_server_is_told_and_counted_as_one(
     found = await numbers(server)
     assert found["http_5xx_error_total"] == 1
     assert found["http_4xx_error_total"] == 0
+
+
+def test_every_metric_is_documented() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    for family in Metrics().collect():
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        assert f"| `{name}` | {family.documentation} |" in page

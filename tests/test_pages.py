@@ -22,6 +22,7 @@ PAGES = (
     "/docs",
     "/console",
     "/check",
+    "/-/",
     "/lab",
     "/ui/boards",
 )

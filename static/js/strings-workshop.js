@@ -235,10 +235,16 @@ const ENGLISH_LAB = {
   allDone: "All steps are done.",
 };
 
-/** @typedef {typeof ENGLISH & {check: typeof ENGLISH_CHECK, lab: typeof ENGLISH_LAB}} Workshop */
+const ENGLISH_BACKSTAGE = {
+  refused: "This key is none of an admin of all channels.",
+  failed: "The server could not answer. Its log says why.",
+  away: "The server does not answer.",
+};
+
+/** @typedef {typeof ENGLISH & {check: typeof ENGLISH_CHECK, lab: typeof ENGLISH_LAB, backstage: typeof ENGLISH_BACKSTAGE}} Workshop */
 
 /** @type {Record<string, Workshop>} */
-const DICTIONARIES = { en: { ...ENGLISH, check: ENGLISH_CHECK, lab: ENGLISH_LAB } };
+const DICTIONARIES = { en: { ...ENGLISH, check: ENGLISH_CHECK, lab: ENGLISH_LAB, backstage: ENGLISH_BACKSTAGE } };
 
 /** The words for a reader. @param {string} [locale] @returns {Workshop} */
 export function workshop(locale = globalThis.navigator?.language || "en") {

@@ -18,6 +18,7 @@ PAGES = (
     "/host",
     "/console",
     "/check",
+    "/-/",
     "/lab",
     "/lab/8",
     "/embed",
