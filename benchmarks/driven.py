@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
@@ -50,8 +50,8 @@ async def drive(broker: Broker, subscriptions: int, boards: list[str]) -> None:
 def main(subscriptions: int, boards: list[str]) -> None:
     create_app = product.create_app
 
-    def create_driven_app(settings: Settings) -> FastAPI:
-        app = create_app(settings)
+    def create_driven_app(settings: Settings, sources: Mapping[str, str] | None = None) -> FastAPI:
+        app = create_app(settings, sources)
         lifespan = app.router.lifespan_context
 
         @asynccontextmanager

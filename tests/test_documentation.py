@@ -22,7 +22,7 @@ from typing import Any
 
 import msgspec
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from leaderboard import messages
 from leaderboard.client import connect

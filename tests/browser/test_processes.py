@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import Site, Watch
-from tests.browser.test_play import Room, hit, join, stage
+from tests.browser.room import Room, hit, join, stage
 from tests.redis_server import RedisServer
 
 
