@@ -109,9 +109,7 @@ class Link:
 
     async def close(self) -> None:
         """Let go of the server. What waits for an answer is refused."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
         if self._connection is not None:
             with contextlib.suppress(RedisError, OSError):
                 await self._connection.disconnect(nowait=True)
@@ -287,3 +285,11 @@ def _answer(command: _Command, answer: Any) -> None:
         command.done(answer)
     except Exception:
         log.exception("an answer of Redis could not be taken")
+
+
+async def end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel tasks until they have ended: a cancellation that meets the end of a time limit is lost in it."""
+    while going := [task for task in tasks if not task.done()]:
+        for task in going:
+            task.cancel()
+        await asyncio.wait(going, timeout=0.2)

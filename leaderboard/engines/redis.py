@@ -25,7 +25,7 @@ from redis.exceptions import RedisError
 from leaderboard import channels
 from leaderboard.board import Person
 from leaderboard.engines import Batch, CannotOpen, Engine, Outcome, Reading, Running, scripts, wire
-from leaderboard.engines.link import Link
+from leaderboard.engines.link import Link, end
 from leaderboard.engines.partition import Partition
 from leaderboard.engines.places import Address, Places, Unusable
 from leaderboard.errors import EngineUnavailable, OutcomeUnknown, Refusal
@@ -118,9 +118,7 @@ class RedisEngine(Engine):
             await link.open(self._channels(link))
 
     async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
         gone = [asyncio.get_running_loop().create_future() for _ in self._partitions]
         for partition, future in zip(self._partitions, gone, strict=True):
             # Who watched here watches no more.

@@ -98,8 +98,6 @@ const BACKOFF = { floor: 250, first: 500, most: 30_000 };
 
 /** The server has closed the connection on purpose: it would do so again. */
 const POLICY = 1008;
-/** The server restarts, and says in the reason when it wants to see this client again. */
-const RESTART = 1012;
 /** For no longer than this may a server ask a client to stay away. */
 const LONGEST_MS = 60_000;
 /** What no later attempt would change. */
@@ -108,12 +106,11 @@ const FINAL_FOR_SUBSCRIPTION = new Set([...FINAL, "MaxSubscriptionsReachedError"
 
 /** An error that the server gave, or that the link itself found: `name` is the protocol's errorType. */
 export class LinkError extends Error {
-  /** @param {string} name @param {string} [message] */
-  constructor(name, message = name) {
+  /** @param {string} name @param {string} [message] @param {number} [retryAfterMs]  after which the same may be asked again */
+  constructor(name, message = name, retryAfterMs = 0) {
     super(message);
     this.name = name;
-    /** Milliseconds after which the same may be asked again, where the server says so. */
-    this.retryAfterMs = 0;
+    this.retryAfterMs = retryAfterMs;
   }
 }
 
@@ -170,8 +167,7 @@ export class Subscription {
     if (last?.epoch === epoch && version < last.version) return {};
     // An absent board has no life of its own: the last real one is what to compare the next with.
     if (epoch) this.#seen.set(channel, { epoch, version });
-    const { number, state, frozen, props } = snapshot.round;
-    const round = `${epoch} ${number} ${state} ${frozen} ${JSON.stringify(props)}`;
+    const round = JSON.stringify([epoch, snapshot.round]);
     const [before, total] = this.#rounds.get(channel) ?? [];
     this.#rounds.set(channel, [round, snapshot.total]);
     return { fresh: true, turned: round !== before, roster: snapshot.total !== total };
@@ -322,7 +318,8 @@ export class Link {
     this.#watch();
     socket.onopen = () => socket.send('{"type":"connection_init"}');
     socket.onmessage = (event) => this.#receive(event.data);
-    socket.onclose = (event) => this.#lost(event.code, hint(event));
+    // A server that restarts tells each client in the reason when to come back.
+    socket.onclose = ({ code, reason }) => this.#lost(code, 1000 * (/ ([\d.]+) s$/.exec(reason)?.[1] ?? 0));
   }
 
   /** Lets go of the socket without waiting for its closing handshake, which a dead network never finishes. */
@@ -336,21 +333,21 @@ export class Link {
     this.#env.clearTimeout(this.#timers.watchdog);
   }
 
-  /** @param {number} code @param {number} [later]  milliseconds that the server wants to have first */
-  #lost(code, later = 0) {
+  /** @param {number} code @param {number} [later]  (or NaN) milliseconds that the server wants to have first */
+  #lost(code, later) {
     this.#drop();
     if (code === POLICY) {
-      this.#end("refused", new LinkError("LinkClosed", "The server has ended this connection."));
+      this.#end("refused", new LinkError("LinkClosed"));
       return;
     }
     this.#expectTrouble();
     for (const [id, pending] of this.#pending) {
       if (pending.sent === 0 || (pending.repeatable && pending.sent === 1)) continue;
-      this.#settle(id)?.reject(new LinkError("OutcomeUnknown", "The link broke before the answer came."));
+      this.#settle(id)?.reject(new LinkError("OutcomeUnknown", "No answer came."));
     }
     for (const subscription of this.#subscriptions.values()) this.#env.clearTimeout(subscription.timer);
     this.#env.clearTimeout(this.#timers.retry);
-    this.#timers.retry = this.#env.setTimeout(() => this.#open(), later + this.#pause(this.#attempt++));
+    this.#timers.retry = this.#env.setTimeout(() => this.#open(), Math.min(later || 0, LONGEST_MS) + this.#pause(this.#attempt++));
   }
 
   /** Full jitter: a room of clients that lost the same server must not come back in step. @param {number} attempt */
@@ -402,7 +399,7 @@ export class Link {
       case "connection_error": {
         const error = refusal(frame);
         if (FINAL.has(error.name)) this.#end("refused", error);
-        else this.#lost(0, Math.min(error.retryAfterMs, LONGEST_MS));
+        else this.#lost(0, error.retryAfterMs);
         break;
       }
       case "data":
@@ -441,9 +438,10 @@ export class Link {
       reportError(error); // the page's own mistake must not cost it the link
     }
     if (!snapshot) return;
-    this.#tell("lb:update", { channel: snapshot.channel, snapshot });
-    if (turned) this.#tell("lb:round", { channel: snapshot.channel, round: snapshot.round, snapshot });
-    if (roster) this.#tell("lb:roster", { channel: snapshot.channel, total: snapshot.total, snapshot });
+    const detail = { channel: snapshot.channel, snapshot };
+    this.#tell("lb:update", detail);
+    if (turned) this.#tell("lb:round", { ...detail, round: snapshot.round });
+    if (roster) this.#tell("lb:roster", detail);
   }
 
   /** @param {Subscription | undefined} subscription @param {LinkError} error */
@@ -558,15 +556,7 @@ function browser() {
 /** The first error of an error frame. @param {{errors?: {errorType?: string, message?: string, retryAfterMs?: number}[]}} frame */
 function refusal(frame) {
   const { errorType = "Error", message, retryAfterMs } = frame.errors?.[0] ?? {};
-  const error = new LinkError(errorType, message);
-  error.retryAfterMs = Number(retryAfterMs) || 0;
-  return error;
-}
-
-/** A server that restarts tells each client another time to come back. @param {{code: number, reason: string}} close */
-function hint({ code, reason }) {
-  const found = code === RESTART && /come back in (\d{1,4}(?:\.\d{1,6})?) s$/.exec(reason ?? "");
-  return found ? Math.min(Number(found[1]) * 1000, LONGEST_MS) : 0;
+  return new LinkError(errorType, message, retryAfterMs);
 }
 
 /** @param {unknown} text @returns {any} undefined for what is no JSON */
