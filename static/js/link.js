@@ -98,6 +98,8 @@ const BACKOFF = { floor: 250, first: 500, most: 30_000 };
 
 /** The server has closed the connection on purpose: it would do so again. */
 const POLICY = 1008;
+/** The server restarts, and tells each client in the reason when to come back. */
+const RESTART = 1012;
 /** For no longer than this may a server ask a client to stay away. */
 const LONGEST_MS = 60_000;
 /** What no later attempt would change. */
@@ -318,8 +320,8 @@ export class Link {
     this.#watch();
     socket.onopen = () => socket.send('{"type":"connection_init"}');
     socket.onmessage = (event) => this.#receive(event.data);
-    // A server that restarts tells each client in the reason when to come back.
-    socket.onclose = ({ code, reason }) => this.#lost(code, 1000 * (/ ([\d.]+) s$/.exec(reason)?.[1] ?? 0));
+    socket.onclose = ({ code, reason }) =>
+      this.#lost(code, code === RESTART ? 1000 * (/ ([\d.]+) s$/.exec(reason)?.[1] ?? 0) : 0);
   }
 
   /** Lets go of the socket without waiting for its closing handshake, which a dead network never finishes. */
@@ -333,8 +335,8 @@ export class Link {
     this.#env.clearTimeout(this.#timers.watchdog);
   }
 
-  /** @param {number} code @param {number} [later]  (or NaN) milliseconds that the server wants to have first */
-  #lost(code, later) {
+  /** @param {number} code @param {number} [later]  milliseconds that the server wants to have first */
+  #lost(code, later = 0) {
     this.#drop();
     if (code === POLICY) {
       this.#end("refused", new LinkError("LinkClosed"));
@@ -347,7 +349,7 @@ export class Link {
     }
     for (const subscription of this.#subscriptions.values()) this.#env.clearTimeout(subscription.timer);
     this.#env.clearTimeout(this.#timers.retry);
-    this.#timers.retry = this.#env.setTimeout(() => this.#open(), Math.min(later || 0, LONGEST_MS) + this.#pause(this.#attempt++));
+    this.#timers.retry = this.#env.setTimeout(() => this.#open(), Math.min(later, LONGEST_MS) + this.#pause(this.#attempt++));
   }
 
   /** Full jitter: a room of clients that lost the same server must not come back in step. @param {number} attempt */
