@@ -17,7 +17,17 @@ from leaderboard import __version__, certificates, cloudformation, logs, serving
 from leaderboard.app import create_app
 from leaderboard.auth import Authenticator, new_api_key
 from leaderboard.beside import Beside
-from leaderboard.commands import LOCAL, PUBLIC_KEY, AsJson, commands, duration, err, fail, out
+from leaderboard.commands import (
+    LOCAL,
+    PUBLIC_KEY,
+    AsJson,
+    Lifetime,
+    PublishRate,
+    commands,
+    err,
+    fail,
+    out,
+)
 from leaderboard.control import control_command
 from leaderboard.demo import Show
 from leaderboard.emulation import Emulation
@@ -29,7 +39,7 @@ from leaderboard.names import is_printable_id
 from leaderboard.rooms import MOST_BOTS
 from leaderboard.settings import DEV, ApiKey, ConfigError, Settings
 from leaderboard.sources import DEFAULT_FILE, Loaded, load, toml
-from leaderboard.tokens import MAX_RATE, TokenRole
+from leaderboard.tokens import TokenRole
 from leaderboard.workers import NotStarted, Plan, Workers
 
 cli = typer.Typer(
@@ -419,20 +429,8 @@ def token(
     player: Annotated[
         str | None, typer.Option(help="The player whose row it is good for, with --role player.")
     ] = None,
-    rate: Annotated[
-        int | None,
-        typer.Option(min=1, max=MAX_RATE, help="Publishes in any second, of all who have it."),
-    ] = None,
-    lifetime: Annotated[
-        float,
-        typer.Option(
-            "--for",
-            metavar="TIME",
-            parser=duration,
-            show_default="2h",
-            help="How long, as 90s, 30m or 2h; at most 24h.",
-        ),
-    ] = 7200.0,
+    rate: PublishRate = None,
+    lifetime: Lifetime = 7200.0,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:

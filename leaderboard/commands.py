@@ -27,6 +27,7 @@ from leaderboard.messages import MAX_EVENTS
 from leaderboard.ranking import number
 from leaderboard.settings import MAX_RADIUS, MAX_TOP, AuthMode, Duration, Namespace, Settings
 from leaderboard.simulate import BATCH, Plan, Simulation
+from leaderboard.tokens import MAX_RATE
 
 LOCAL = "http://127.0.0.1:8000"
 """Where `serve` listens unless told otherwise."""
@@ -83,6 +84,20 @@ Token = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
+Lifetime = Annotated[
+    float,
+    typer.Option(
+        "--for",
+        metavar="TIME",
+        parser=duration,
+        show_default="2h",
+        help="How long, as 90s, 30m or 2h; at most 24h.",
+    ),
+]
+PublishRate = Annotated[
+    int | None,
+    typer.Option(min=1, max=MAX_RATE, help="Publishes in any second, of all who have it."),
+]
 
 
 @commands.command("amplify-outputs")

@@ -13,9 +13,9 @@ import segno
 import typer
 from rich.table import Table
 
-from leaderboard.commands import LOCAL, AsJson, Key, Token, Url, duration, fail, out
+from leaderboard.commands import LOCAL, AsJson, Key, Lifetime, PublishRate, Token, Url, fail, out
 from leaderboard.link import endpoint
-from leaderboard.tokens import LIFETIME, MAX_RATE
+from leaderboard.tokens import LIFETIME
 
 PATIENCE = 10.0
 
@@ -32,20 +32,8 @@ def link(
         typer.Option(help="What who has it may do."),
     ] = "viewer",
     player: Annotated[str | None, typer.Option(help="Whose row, with --role player.")] = None,
-    lifetime: Annotated[
-        float,
-        typer.Option(
-            "--for",
-            metavar="TIME",
-            parser=duration,
-            show_default="2h",
-            help="How long, as 90s, 30m or 2h; at most 24h.",
-        ),
-    ] = 7200.0,
-    rate: Annotated[
-        int | None,
-        typer.Option(min=1, max=MAX_RATE, help="Publishes in any second, of all who have it."),
-    ] = None,
+    lifetime: Lifetime = 7200.0,
+    rate: PublishRate = None,
     label: Annotated[str, typer.Option(help="A word to know it by in the list.")] = "",
     qr: Annotated[bool, typer.Option(help="Draw its QR code.")] = True,
     url: Url = LOCAL,
