@@ -4,18 +4,20 @@ A game client sends a ``publish`` frame with an event such as ``{"player": "ann"
 
 1. `realtime` has accepted the connection, whose request `doorway` has timed, and plugged its `session` into the socket
    by `direct`, our door into uvicorn; a text frame is handed over by one call.
-2. `messages` turns the text into a typed value, or into the error that the client gets back.
+2. `messages` turns the text into a typed value, or into the error that the client gets back (`replies`).
 3. `operations` asks `channels` what the path means and `auth` whether the credential may publish there: a token may be
    of an `oidc` provider, or be put to an `authorizer`. The session asks `limits` whether it may do so now, and the
    namespace's own function is asked, if it has one (`handlers`; both are `functions`). Each event becomes a score of
-   the board's vocabulary.
+   the board's vocabulary (`events`).
 4. `broker` passes the batch to the engine (`engines`), which applies it to the `board` of the channel. Its `ranking` is
-   a dictionary of entries and a sorted list of ``(key, seq, player)``; a round (`rounds`) says whether scores count
-   now, a `curtain` what is shown while the board is frozen. The answer goes back the same way: ``publish_success``.
+   a dictionary of entries and a sorted list of ``(key, seq, player)``; a round (`rounds`)
+   says whether scores count now, a `curtain` what is shown while the board is frozen. The
+   answer goes back the same way: ``publish_success``.
 5. The engine says that the channel has changed. The broker marks the subscribers' views as due in the `hub`, and
    returns.
-6. On the next beat the broker reads the board once for all views that are due and encodes each once; `frames` splices
-   each subscriber's id in front: ``data`` frames, one per subscriber and interval however many scores came in.
+6. On the next beat the broker reads the board once for all views that are due and encodes each once (`snapshots`);
+   `frames` splices each subscriber's id in front: ``data`` frames, one per subscriber and interval however many scores
+   came in.
 
 `api` is the same over HTTP (`boards` and their `exports`; `sharing` makes links), `pages` what people look at, `client`
 what programs use (over its `link`, for its `subscriptions`), `standing` what a row tells of itself, `cli` the command
@@ -32,8 +34,9 @@ templates, and runs a command `beside` it.
 A module imports only from those before it:
 ``errors settings names retries frames movement lights`` <
 ``addresses channels limits logs sources events rounds ranking tokens nicknames standing`` <
-``certificates emulation cloudformation beside presence curtain suggestions functions oidc`` < ``authorizer board`` <
-``messages auth engines metrics refusals guide packing snippets`` < ``hub link asyncapi masks`` <
+``certificates emulation cloudformation beside presence curtain suggestions functions oidc`` <
+``authorizer board`` < ``messages replies auth engines metrics refusals guide packing snippets`` <
+``snapshots`` < ``hub link asyncapi masks`` <
 ``broker subscriptions doorway`` < ``handlers`` < ``operations client referee`` < ``session direct simulate`` <
 ``realtime strict terminal figures`` < ``answers`` < ``exports`` < ``boards rooms`` < ``sharing`` <
 ``api pages bots`` < ``embeds`` < ``oembed picture configurator workshop play seats backstage`` < ``host`` < ``stage`` <

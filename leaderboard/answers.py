@@ -18,7 +18,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 
-from leaderboard import channels, messages
+from leaderboard import channels, replies
 from leaderboard.auth import Grant, Wanted
 from leaderboard.engines import answer_of
 from leaderboard.errors import (
@@ -70,7 +70,7 @@ def refused(
     refusal: Refusal, status: int | None = None, headers: Mapping[str, str] | None = None
 ) -> Response:
     """A refusal as AppSync's SDKs read it. Nobody may keep it: another credential might be answered otherwise."""
-    content = {"errors": messages.errors([refusal]), "message": refusal.message}
+    content = {"errors": replies.errors([refusal]), "message": refusal.message}
     named = {**READ_HEADERS, "x-amzn-errortype": refusal.error_type, **(headers or {})}
     if refusal.retry_after is not None:
         named["retry-after"] = str(
@@ -93,7 +93,7 @@ def json_answer(
 ) -> Response:
     """A value as JSON."""
     return Response(
-        messages.encode(content), status, {**(headers or {}), **NOSNIFF}, "application/json"
+        replies.encode(content), status, {**(headers or {}), **NOSNIFF}, "application/json"
     )
 
 

@@ -10,7 +10,7 @@ import msgspec
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from leaderboard import asyncapi, boards, messages, rooms, sharing, strict, tokens
+from leaderboard import asyncapi, boards, messages, rooms, sharing, snapshots, strict, tokens
 from leaderboard.answers import (
     ERRORS_DOC,
     READ_HEADERS,
@@ -28,7 +28,8 @@ from leaderboard.answers import (
     settings_of,
 )
 from leaderboard.errors import BadRequest, ResourceNotFound, Unauthorized
-from leaderboard.messages import MAX_EVENTS, HttpPublish, Published
+from leaderboard.messages import MAX_EVENTS, HttpPublish
+from leaderboard.replies import Published
 
 _PUBLISH_DOC: dict[str, Any] = {
     "requestBody": {"required": True, **content("HttpPublish")},
@@ -41,7 +42,7 @@ _SCHEMAS = (
     HttpPublish,
     Published,
     ErrorBody,
-    messages.Snapshot,
+    snapshots.Snapshot,
     boards.Players,
     boards.HostEvent,
     *rooms.SCHEMAS,

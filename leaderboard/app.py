@@ -43,10 +43,10 @@ from leaderboard.errors import BadRequest, ResourceNotFound
 from leaderboard.handlers import Handlers
 from leaderboard.limits import Rates
 from leaderboard.logs import request_id
-from leaderboard.messages import new_identifier
 from leaderboard.metrics import Metrics
 from leaderboard.operations import Operations
 from leaderboard.realtime import Realtime
+from leaderboard.replies import new_identifier
 from leaderboard.session import Session
 from leaderboard.settings import ConfigError, Settings
 from leaderboard.sharing import Issued

@@ -1,8 +1,8 @@
 """The WebSocket, described for tools: an AsyncAPI 3 document made of the types that decode what comes in.
 
-What the server sends is built for speed and not from types (`messages`), so the frames are described here; a test holds
-real frames against these types, and every member has to be in both. An event travels as a string that holds JSON, which
-no schema language can look into: what is in it stands beside it as ``x-content-schema``.
+What the server sends is built for speed and not from types (`replies`, `snapshots`), so the frames are described here.
+A test holds real frames against these types, and every member has to be in both. An event travels as a string that
+holds JSON, which no schema language can look into: what is in it stands beside it as ``x-content-schema``.
 """
 
 from __future__ import annotations
@@ -13,18 +13,10 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from leaderboard import __version__
-from leaderboard.events import Control, Remove
-from leaderboard.messages import (
-    Accepted,
-    BoardEvent,
-    ConnectionInit,
-    Failed,
-    Publish,
-    Result,
-    Snapshot,
-    Subscribe,
-    Unsubscribe,
-)
+from leaderboard.events import BoardEvent, Control, Remove
+from leaderboard.messages import ConnectionInit, Publish, Subscribe, Unsubscribe
+from leaderboard.replies import Accepted, Failed, Result
+from leaderboard.snapshots import Snapshot
 
 PATH = "/event/realtime"
 _SCHEMA = "#/components/schemas/{name}"

@@ -21,10 +21,11 @@ from leaderboard.engines import Reading
 from leaderboard.errors import Refusal
 from leaderboard.events import Enter, Event, Hide, Show
 from leaderboard.lights import GAP, TILES, Hand, lights_of, press
-from leaderboard.messages import MAX_EVENTS, encode
+from leaderboard.messages import MAX_EVENTS
 from leaderboard.operations import Operations
 from leaderboard.ranking import View
 from leaderboard.referee import MOST_PRESSES
+from leaderboard.replies import encode
 from leaderboard.rooms import BOT, MOST_BOTS, MOST_PLAYERS, MOST_RATE, Game, act
 from leaderboard.tokens import LIFETIME
 

@@ -19,23 +19,22 @@ import asyncio
 import logging
 import math
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
-from msgspec import UNSET
-
-from leaderboard import channels, messages
-from leaderboard.board import NO_PROPS, Person
+from leaderboard import channels, replies, snapshots
+from leaderboard.board import Person
 from leaderboard.engines import Batch, Engine, Outcome, Reading, Running, answer_of
 from leaderboard.errors import LimitExceeded, Refusal, Unauthorized
 from leaderboard.frames import Spliced
-from leaderboard.hub import Body, Group, Hub, Outlet, Peer, Room, Subscription
+from leaderboard.hub import Group, Hub, Outlet, Peer, Room, Subscription
 from leaderboard.masks import masked
 from leaderboard.metrics import Metrics
 from leaderboard.ranking import View
 from leaderboard.rounds import Round
 from leaderboard.settings import Namespace
+from leaderboard.snapshots import Body
 
 log = logging.getLogger(__name__)
 
@@ -166,12 +165,12 @@ class Broker:
 
     def render(self, reading: Reading) -> str:
         """The JSON text of a snapshot of what was read, through the first of its views."""
-        view, body = next(_bodies(reading))
+        view, body = next(snapshots.bodies(reading))
         # A past round is over: what the present one waits for is none of its members.
         round = reading.round if view.round in (None, reading.round.number) else Round()
         watching = self._watching_here(reading.channel) + reading.elsewhere
-        moment = _moment(reading.now, round, reading.playing, watching)
-        return messages.snapshot(body.text, messages.live(moment))
+        moment = snapshots.moment(reading.now, round, reading.playing, watching)
+        return snapshots.snapshot(body.text, snapshots.live(moment))
 
     async def people(self, channel: str, prefix: str, limit: int) -> list[Person]:
         """Players of a board whose name or id begins so, as a host sees them."""
@@ -416,7 +415,7 @@ class Broker:
             if reading.playing and room.groups:
                 due = min(due, reading.now + PLAYING_PACE)
             self._set_alarm(room.channel, due - room.clock + GRACE)
-            bodies = dict(_bodies(masked(reading)))
+            bodies = dict(snapshots.bodies(masked(reading)))
             if room.revision == revision:
                 room.bodies.update(
                     (view, body) for view, body in bodies.items() if not view.personal
@@ -439,10 +438,10 @@ class Broker:
 
     def _live(self, room: Room) -> str:
         now = self._loop.time() + room.clock
-        moment = _moment(now, room.round, room.playing, room.watching)
+        moment = snapshots.moment(now, room.round, room.playing, room.watching)
         if not self._engine.reaches(room.channel):
             moment.stale = True
-        return messages.live(moment)
+        return snapshots.live(moment)
 
     def _fan_out(
         self, room: Room, groups: list[Group], bodies: Mapping[View, Body], began: float
@@ -455,7 +454,7 @@ class Broker:
             stamps = [self._stamp(room, bodies[group.view]) for group in groups]
             for group, stamp in zip(groups, stamps, strict=True):
                 group.body = body = bodies[group.view]
-                end = messages.shared(body.text, live)
+                end = snapshots.shared(body.text, live)
                 mine = group.begin(body.epoch, stamp)
                 if mine is not None:
                     self._count_skipped(room.channel, group.away)
@@ -530,7 +529,7 @@ class Broker:
         def show(bodies: Mapping[View, Body]) -> None:
             body = bodies[view]
             stamp = self._stamp(room, body)
-            shared = messages.shared(body.text, self._live(room))
+            shared = snapshots.shared(body.text, self._live(room))
             sent = subscription.deliver(channel, body.epoch, stamp, shared)
             self._count_sent(channel, int(sent > 0), sent)
             if not known:
@@ -570,7 +569,7 @@ class Broker:
     def _relayed(self, channel: str, events: Sequence[str], private: bool) -> None:
         subscriptions = self.hub.raw(channel, hosts=private)
         if subscriptions:
-            ends = [messages.shared_event(event) for event in events]
+            ends = [replies.shared_event(event) for event in events]
             # What a relay that waits keeps: the events, and who is to have them.
             weight = sum(map(len, ends)) + 8 * len(subscriptions)
             self._under_way += weight
@@ -625,19 +624,6 @@ def _run(job: Callable[[], None]) -> None:
         log.exception("a board could not be looked at")  # nor must one broken board
 
 
-def _bodies(reading: Reading) -> Iterator[tuple[View, Body]]:
-    """What was read, encoded once per view."""
-    number, state, props = reading.round.number, reading.round.state, reading.props
-    present = messages.Round(number, state, reading.frozen, props, reading.veiled)
-    for view, window in reading.windows.items():
-        round = present
-        if view.round is not None and view.round != number:
-            round = messages.Round(view.round, "closed", False, NO_PROPS)
-        text = messages.body(reading.channel, reading.epoch, round, window)
-        shown = (reading.round, reading.frozen, reading.veiled, bytes(props))
-        yield view, Body(reading.epoch, window.version, shown, text)
-
-
 def _told(answer: T | Refusal) -> T:
     """What was asked for; raises the refusal."""
     if isinstance(answer, Refusal):
@@ -647,21 +633,6 @@ def _told(answer: T | Refusal) -> T:
 
 def _nothing() -> None:
     """Nothing is to be done."""
-
-
-def _moment(now: float, round: Round, playing: int, watching: int) -> messages.Live:
-    return messages.Live(
-        int(now * 1000),
-        watching,
-        playing,
-        UNSET if round.starts_at is None else _until(round.starts_at, now),
-        UNSET if round.ends_at is None else _until(round.ends_at, now),
-    )
-
-
-def _until(moment: float, now: float) -> int:
-    """Whole milliseconds, rounded up: a round that goes on is never shown as over."""
-    return max(0, math.ceil((moment - now) * 1000))
 
 
 def _behind() -> Refusal:

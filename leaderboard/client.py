@@ -32,7 +32,7 @@ from leaderboard.link import (
     Refused,
     State,
 )
-from leaderboard.messages import Accepted, Failed, Published, Result
+from leaderboard.replies import Accepted, Failed, Published, Result
 from leaderboard.standing import Standing, Standings
 from leaderboard.subscriptions import (
     Closed,

@@ -36,6 +36,9 @@ COME_BACK_IN = "come back in "
 another time, so that they do not all come at once. A client that knows nothing of it is only less polite."""
 
 
+MAX_REASON = 200
+
+
 class Refusal(Exception):
     """A request, or one event of it, that is answered with an error.
 
@@ -308,3 +311,17 @@ class NothingToUndo(Refusal):
 
     error_type = "NothingToUndo"
     status = 409
+
+
+def reason(error: Exception) -> str:
+    """What is wrong with an input that could not be decoded, in a sentence fit for its sender."""
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    if isinstance(error, UnicodeError):
+        return "text that is not valid Unicode"
+    text = str(error)
+    if text == "Input data was truncated":
+        return "JSON is incomplete, or has a lone surrogate"
+    text = text.replace("`$.", "`").replace(" - at `$`", "")
+    # It may quote the sender, who must not make the server echo megabytes.
+    return text if len(text) <= MAX_REASON else text[:MAX_REASON] + "..."

@@ -1,15 +1,27 @@
 """What can happen to a board: scores, removals, and what its host decides. The vocabulary of a board channel.
 
-Events come here as typed values: `messages` makes them from text, a `board` applies them.
+Events come from outside as texts, and become typed values here; a `board` applies them. How they travel is for
+`messages` to say.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated, Any, get_args
 
-from msgspec import Meta, Struct
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from leaderboard.errors import InvalidEvent, ScoreOutOfRange, reason
+from leaderboard.names import MAX_NAME, clean_name, is_printable_id
+from leaderboard.settings import MAX_SCORE
 
 MAX_PLAYER = 128
+MAX_META_BYTES = 1024
+MAX_PROPS_BYTES = 4096
+MAX_PROPS_LEVELS = 32
+"""Everybody who watches has to parse the props, and how deep a reader of JSON can go is its own affair."""
+MAX_N = 2**53 - 1
 LONGEST_WAIT = 3_600_000
 """Milliseconds until a round that is announced begins: an hour."""
 LONGEST_ROUND = 86_400_000
@@ -123,3 +135,115 @@ Staging = Open | Close | Clear | Freeze | Unfreeze | Reveal | Props | Undo
 Control = Staging | Enter | Hide | Show | Ban | Unban
 """What a host alone may do."""
 Event = Score | Remove | Control
+
+
+# -- out of text -------------------------------------------------------------------------------------------------------
+
+
+class BoardEvent(Struct):
+    """A score on a board, or with another ``op`` what else a board knows: then that says which members it must have.
+
+    A score has ``player`` (or ``id``) and ``score``. With ``by`` and ``n`` it counts once, however often it is sent.
+    """
+
+    op: str = "score"
+    player: str | None = None
+    id: str | None = None
+    score: float | UnsetType = UNSET
+    name: str | None = None
+    meta: dict[str, Any] | None = None
+    by: Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_\-]{0,32}\Z")] = ""
+    n: Annotated[int, Meta(ge=1, le=MAX_N)] | None = None
+    round: Annotated[int, Meta(ge=1, le=MAX_N)] | None = None
+
+
+_board_event = msgspec.json.Decoder(BoardEvent)
+_staging = msgspec.json.Decoder(Staging)
+_STAGING = frozenset(kind.__struct_config__.tag for kind in get_args(Staging))
+_OF_A_PLAYER: dict[str, Callable[[str], Event]] = {
+    str(kind.__struct_config__.tag): kind for kind in (Remove, Hide, Show, Ban, Unban)
+}
+
+
+def decode_board_event(text: str) -> Event:
+    """An event of a board channel; raises `InvalidEvent` or `ScoreOutOfRange`. Unknown members are ignored."""
+    try:
+        event = _board_event.decode(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidEvent(reason(error)) from None
+    if event.op in _STAGING:
+        return _decode_staging(text)
+    if event.op not in ("score", "enter") and event.op not in _OF_A_PLAYER:
+        raise InvalidEvent(f"op {event.op[:40]!a} is not one that a board knows")
+    player = event.player if event.player is not None else event.id
+    if not player:
+        raise InvalidEvent("player is missing or empty")
+    if len(player) > MAX_PLAYER:
+        raise InvalidEvent(f"player has more than {MAX_PLAYER} characters")
+    if not player.isprintable() and not is_printable_id(player):
+        raise InvalidEvent("player has a control character")
+    if event.op in _OF_A_PLAYER:
+        return _OF_A_PLAYER[event.op](player)
+    name = None if event.name is None else _name(event.name)
+    if event.op == "enter":
+        if event.meta is not None:
+            _canonical(event.meta, "meta", MAX_META_BYTES)
+        return Enter(player, name, event.meta)
+    if event.score is UNSET:
+        raise InvalidEvent("score is missing")
+    if not -MAX_SCORE <= event.score <= MAX_SCORE:
+        raise ScoreOutOfRange("score is beyond 2^53-1, the range of exact numbers")
+    return Score(
+        player,
+        event.score,
+        name,
+        None if event.meta is None else _canonical(event.meta, "meta", MAX_META_BYTES),
+        event.by,
+        event.n,
+        event.round,
+    )
+
+
+def _decode_staging(text: str) -> Staging:
+    try:
+        event: Staging = _staging.decode(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidEvent(reason(error)) from None
+    if isinstance(event, Props):
+        _canonical(event.props, "props", MAX_PROPS_BYTES)
+        if _is_deeper(event.props, MAX_PROPS_LEVELS):
+            raise InvalidEvent(f"props is nested too deeply: more than {MAX_PROPS_LEVELS} levels")
+    return event
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return not levels or any(_is_deeper(each, levels - 1) for each in inner)
+
+
+def _name(text: str) -> str:
+    # The limit holds after cleaning; what is ten times longer is not worth cleaning.
+    name = clean_name(text) if len(text) <= MAX_NAME * 10 else text
+    if not 1 <= len(name) <= MAX_NAME:
+        raise InvalidEvent(f"name must have 1 to {MAX_NAME} visible characters")
+    return name
+
+
+def _canonical(members: dict[str, Any], what: str, limit: int) -> str:
+    try:
+        text = msgspec.json.encode(members, order="sorted")
+    except RecursionError:
+        raise InvalidEvent(f"{what} is nested too deeply") from None
+    if len(text) > limit:
+        raise InvalidEvent(f"{what} has {len(text)} bytes of canonical JSON, {limit} at most")
+    return text.decode()
+
+
+def decode_any_event(text: str) -> Any:
+    """An event as the JSON value that it is: subscribers parse what they get. Raises `InvalidEvent`."""
+    try:
+        return msgspec.json.decode(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidEvent(reason(error)) from None

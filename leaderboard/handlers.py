@@ -27,14 +27,15 @@ from typing import Any, Literal
 
 import msgspec
 
-from leaderboard import channels, messages
+from leaderboard import channels, replies
 from leaderboard.auth import Grant, Role
 from leaderboard.board import Person
 from leaderboard.broker import Broker
 from leaderboard.errors import Denied, InvalidEvent, Refusal, Refused
 from leaderboard.functions import Function, Running, imported
-from leaderboard.messages import MAX_EVENT_BYTES, Accepted, Failed, Published
+from leaderboard.messages import MAX_EVENT_BYTES
 from leaderboard.ranking import Row, View
+from leaderboard.replies import Accepted, Failed, Published
 from leaderboard.rounds import Round
 from leaderboard.settings import Namespace
 
@@ -223,7 +224,7 @@ def outgoing(
                 raise Refused(event.error)
             text = _encoded(event.payload)
         except Refusal as refusal:
-            item = messages.failed(place, refusal)
+            item = replies.failed(place, refusal)
             item.identifier = event.id
             failed.append(item)
         else:
@@ -235,7 +236,7 @@ def outgoing(
 
 def _encoded(payload: object) -> str:
     try:
-        text = messages.encode(payload)
+        text = replies.encode(payload)
     except RecursionError:
         raise InvalidEvent("nested too deeply") from None
     except (

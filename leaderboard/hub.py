@@ -13,15 +13,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Protocol, TypeVar
 
-from msgspec import Struct
-
 from leaderboard import channels
 from leaderboard.errors import LimitExceeded
 from leaderboard.frames import Spliced
-from leaderboard.messages import data_prefix, escape, own, snapshot_prefix
 from leaderboard.ranking import View
+from leaderboard.replies import data_prefix, escape
 from leaderboard.rounds import Round
 from leaderboard.settings import Namespace
+from leaderboard.snapshots import Body, own, snapshot_prefix
 
 MAX_PERSONAL = 1000
 """Personal views (`around`, `of`) of one board in one process: each is read and encoded for a single reader."""
@@ -211,16 +210,6 @@ def next_beat(now: float, pace: float) -> float:
     hair; and beats of different paces that coincide must be equal, so that one pass serves both, hence the rounding.
     """
     return round((math.floor(now / pace + 1e-4) + 1) * pace, 6)
-
-
-class Body(Struct, frozen=True):
-    """The encoded members of a snapshot that all who share a view are told, and the position they stand for."""
-
-    epoch: str
-    version: int
-    state: object
-    """All else that tells what it shows from what another of this version does."""
-    text: str
 
 
 class Group(Track):

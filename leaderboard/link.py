@@ -32,7 +32,7 @@ from websockets.typing import Subprotocol
 
 from leaderboard.auth import HEADER_PROTOCOL, PROTOCOL
 from leaderboard.errors import COME_BACK_IN, BadRequest, Close, ResourceNotFound, Unauthorized
-from leaderboard.messages import Accepted, Failed, Result
+from leaderboard.replies import Accepted, Failed, Result
 
 log = logging.getLogger(__name__)
 

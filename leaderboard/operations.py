@@ -15,20 +15,20 @@ from typing import Literal
 
 from msgspec import Struct
 
-from leaderboard import channels, handlers, messages
+from leaderboard import channels, handlers, replies
 from leaderboard.auth import Authenticator, Caller, Grant, Role, Wanted, may_apply, may_touch
 from leaderboard.board import Applied
 from leaderboard.broker import Broker
 from leaderboard.engines import Batch, Outcome, answer_of
 from leaderboard.errors import LimitExceeded, Refusal, ResourceNotFound, Unauthorized
-from leaderboard.events import Event, Score
+from leaderboard.events import Event, Score, decode_any_event, decode_board_event
 from leaderboard.functions import Function
 from leaderboard.handlers import Board, Context, Handled, Handlers, outgoing
 from leaderboard.limits import Rates
-from leaderboard.messages import Accepted, Failed, Published, Result
 from leaderboard.metrics import Counter
 from leaderboard.ranking import number
 from leaderboard.refusals import Refusals
+from leaderboard.replies import Accepted, Failed, Published, Result
 from leaderboard.settings import Limits, Namespace
 
 Credentials = Mapping[str, str] | None
@@ -189,12 +189,12 @@ class Operations:
         failed: list[Failed] = []
         for index, text in enumerate(texts):
             try:
-                payload = messages.decode_any_event(text)
-                event = handlers.Event(messages.new_identifier(), payload)
+                payload = decode_any_event(text)
+                event = handlers.Event(replies.new_identifier(), payload)
                 if target.rules.kind == "board" and event.player is not None:
                     may_touch(target.grant, event.player)
             except Refusal as refusal:
-                failed.append(messages.failed(index, refusal))
+                failed.append(replies.failed(index, refusal))
             else:
                 events.append(event)
                 places[event.id] = index
@@ -321,12 +321,12 @@ class Operations:
         restricted = target.grant.player is not None
         for index, text in enumerate(texts):
             try:
-                event = messages.decode_board_event(text)
+                event = decode_board_event(text)
                 if restricted or event.__class__ is not Score:
                     may_apply(target.grant, event)
                 events.append(event)
             except Refusal as refusal:
-                failed.append(messages.failed(index, refusal))
+                failed.append(replies.failed(index, refusal))
         if failed:
             if not events:
                 done(self._published(target, [], failed))
@@ -339,9 +339,9 @@ class Operations:
                 successful = []
                 for index, event in zip(sent, outcome.events):  # noqa: B905, an engine answers each
                     if isinstance(event, Applied):
-                        successful.append(messages.accepted(index, event.duplicate))
+                        successful.append(replies.accepted(index, event.duplicate))
                     else:
-                        failed.append(messages.failed(index, event))
+                        failed.append(replies.failed(index, event))
                 published = self._published(target, successful, failed)
                 if results and (not outcome.frozen or target.grant.role >= Role.HOST):
                     published.results = _results(len(texts), sent, outcome)
@@ -359,13 +359,13 @@ class Operations:
         sent: list[int] = []
         for index, text in enumerate(texts):
             try:
-                messages.decode_any_event(text)
+                decode_any_event(text)
                 sent.append(index)
             except Refusal as refusal:
-                failed.append(messages.failed(index, refusal))
+                failed.append(replies.failed(index, refusal))
 
         def relayed(refusal: Refusal | None) -> None:
-            successful = [messages.accepted(index) for index in sent]
+            successful = [replies.accepted(index) for index in sent]
             done(refusal or self._published(target, successful, failed))
 
         if sent:

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from leaderboard import direct, frames, messages
+from leaderboard import direct, frames, replies
 from leaderboard.auth import PROTOCOL, Caller, Grant, credentials_of_upgrade
 from leaderboard.direct import EXTENSION, HIGH_WATER, DirectProtocol
 from leaderboard.engines import answer_of
@@ -295,7 +295,7 @@ class Realtime:
         try:
             if websocket.application_state is WebSocketState.CONNECTING:
                 await websocket.accept(protocol)
-            frame = messages.error("connection_error", [full])
+            frame = replies.error("connection_error", [full])
             await websocket.send_text(frame.decode())
             await websocket.close(Close.TOO_SLOW, "come back later")
         except (WebSocketDisconnect, OSError, RuntimeError):
@@ -342,7 +342,7 @@ class Realtime:
         elif now - connection.kept_alive >= self._limits.keep_alive and not door.congested:
             # Whoever does not read must not pile up keep-alives.
             connection.kept_alive = now
-            door.send_text(messages.KEEP_ALIVE)
+            door.send_text(replies.KEEP_ALIVE)
 
     def end_grants(self, by: float = math.inf) -> None:
         """Have every connection end what was opened by a grant that does not hold any more.

@@ -21,9 +21,9 @@ import msgspec
 from msgspec import Meta, Struct
 
 from leaderboard.auth import Role
+from leaderboard.events import MAX_N
 from leaderboard.handlers import Context, Event, Moment
 from leaderboard.lights import TILES, Hand, TooFast, lights_of, press
-from leaderboard.messages import MAX_N
 from leaderboard.retries import SENDERS
 
 PLAYERS = 100_000

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
-from leaderboard import channels, messages
+from leaderboard import channels, messages, replies
 from leaderboard.auth import Caller, Grant, Role
 from leaderboard.errors import (
     BadRequest,
@@ -88,7 +88,7 @@ class Session:
         self.door = door
         self._opened = opened
         self._caller = caller
-        self.id = messages.new_identifier()
+        self.id = replies.new_identifier()
         """What the log calls this connection."""
         self._received = operations.broker.metrics.counter("InboundMessages")
         self._rate = Rate(limits.publishes_per_second, "publishes of one connection")
@@ -197,7 +197,7 @@ class Session:
                 continue
             del self._grants[id_]
             self._broker.unsubscribe(self._subscriptions.pop(id_))
-            self.door.send_text(messages.error("subscribe_error", [refusal], id_))
+            self.door.send_text(replies.error("subscribe_error", [refusal], id_))
         if isinstance(self._opened, Grant):
             refusal = ended(self._opened)
             if refusal is None:
@@ -223,15 +223,15 @@ class Session:
 
     def _turn_away(self, refusal: Refusal) -> None:
         self._operations.refusals.note("connect", refusal, self.id)
-        self.door.send_text(messages.error("connection_error", [refusal]))
+        self.door.send_text(replies.error("connection_error", [refusal]))
         self.door.close(Close.NORMAL, refusal.error_type)
 
     def _acknowledge(self) -> None:
         timeout = int(self._limits.keep_alive * 5 * 1000)  # AppSync: 300 s for a ka every 60 s
-        self.door.send_text(messages.connection_ack(timeout))
+        self.door.send_text(replies.connection_ack(timeout))
         # At once: amplify-js counts from the last keep-alive of any connection, or from when its page was loaded, and
         # would give up a quiet connection five seconds after making it.
-        self.door.send_text(messages.KEEP_ALIVE)
+        self.door.send_text(replies.KEEP_ALIVE)
 
     def _park(self, ask: Callable[[Callable[[T], None]], None], go_on: Callable[[T], None]) -> None:
         """Ask somebody. Until the answer is there, the frames that come wait; ``go_on`` is told what it was."""
@@ -335,23 +335,23 @@ class Session:
                 self._answer(message, target, InternalFailure())
 
     def _answer(
-        self, message: Publish, target: Target, published: messages.Published | Refusal
+        self, message: Publish, target: Target, published: replies.Published | Refusal
     ) -> None:
         """Tell the client what became of a publish."""
         self._answers += 1
         self._unanswered -= 1
         if self._unanswered == UNANSWERED - 1:
             self.door.wake()
-        if not isinstance(published, messages.Published):
+        if not isinstance(published, replies.Published):
             self._refuse(message, published)
         elif published.successful or not published.failed or self.tells_failures_as_success:
             # a handler may have dropped them all
             target.published.value += 1
-            self.door.send_text(messages.publish_success(message.id, published))
+            self.door.send_text(replies.publish_success(message.id, published))
         else:
             # amplify-js resolves a publish_success whatever its `failed` says: only an error reaches the app.
             self._broker.metrics.count("PublishClientError", target.namespace)
-            self.door.send_text(messages.publish_failed(message.id, published.failed))
+            self.door.send_text(replies.publish_failed(message.id, published.failed))
 
     # -- subscribe ----------------------------------------------------------------------------------------------------
 
@@ -403,7 +403,7 @@ class Session:
             self._grants[message.id] = target.grant
             self._expect_end(target.grant)
         self._count("Subscribe", "Success", target.path)
-        self.door.send_text(messages.success("subscribe", message.id))
+        self.door.send_text(replies.success("subscribe", message.id))
         self._broker.greet(subscription)
 
     def _subscription(self, message: Subscribe, target: Target) -> Subscription:
@@ -431,7 +431,7 @@ class Session:
         self._grants.pop(message.id, None)
         self._broker.unsubscribe(subscription)
         self._count("Unsubscribe", "Success", subscription.channel)
-        self.door.send_text(messages.success("unsubscribe", message.id))
+        self.door.send_text(replies.success("unsubscribe", message.id))
 
     # -- out ----------------------------------------------------------------------------------------------------------
 
@@ -455,7 +455,7 @@ class Session:
         self._operations.refusals.note(operation.lower(), refusal, self.id)
         if operation in ("Publish", "Subscribe", "Unsubscribe"):
             self._count(operation, kind)
-        self.door.send_text(messages.error(answer, [refusal], id))
+        self.door.send_text(replies.error(answer, [refusal], id))
 
     def _count(self, operation: str, result: str, path: str = "") -> None:
         namespace = channels.namespace(path) if path else ""

@@ -18,8 +18,8 @@ from leaderboard.answers import operations_of
 from leaderboard.engines import Reading
 from leaderboard.errors import BadRequest, ResourceNotFound
 from leaderboard.host import SEEN, ControlRoute, form_of, gathered, staging, token_of
-from leaderboard.messages import encode
 from leaderboard.pages import html_page
+from leaderboard.replies import encode
 from leaderboard.rooms import MOST_BOTS, MOST_RATE, Room
 
 COUNTDOWN = 3000

@@ -24,7 +24,7 @@ import msgspec
 import pytest
 import yaml
 
-from leaderboard import messages
+from leaderboard import snapshots
 from leaderboard.client import connect
 from leaderboard.sources import load
 from tests.appsync import eventually
@@ -71,7 +71,7 @@ def test_links_between_documents_lead_somewhere(document: str) -> None:
 def test_json_is_json_and_a_snapshot_is_one(shown: Block) -> None:
     value = json.loads(shown.text)
     if value.get("type") == "snapshot":
-        msgspec.json.decode(shown.text, type=messages.Snapshot)
+        msgspec.json.decode(shown.text, type=snapshots.Snapshot)
 
 
 @shown("toml")

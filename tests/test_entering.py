@@ -8,8 +8,19 @@ import pytest
 
 from leaderboard.board import Applied, Board
 from leaderboard.errors import Banned, BoardFull, Frozen, InvalidEvent, Refusal
-from leaderboard.events import Ban, Clear, Close, Enter, Event, Freeze, Hide, Open, Remove, Score
-from leaderboard.messages import decode_board_event
+from leaderboard.events import (
+    Ban,
+    Clear,
+    Close,
+    Enter,
+    Event,
+    Freeze,
+    Hide,
+    Open,
+    Remove,
+    Score,
+    decode_board_event,
+)
 from leaderboard.ranking import View
 from leaderboard.settings import Namespace
 from tests.conftest import HOST, SCOREKEEPER, Server

@@ -38,6 +38,7 @@ CORRIDOR = (
     {"board", "authorizer"},
     {
         "messages",
+        "replies",
         "auth",
         "engines",
         "metrics",
@@ -47,6 +48,7 @@ CORRIDOR = (
         "packing",
         "snippets",
     },
+    {"snapshots"},
     {"hub", "link", "asyncapi", "masks"},
     {"broker", "subscriptions", "doorway"},
     {"handlers"},

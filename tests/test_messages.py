@@ -1,4 +1,4 @@
-"""The wire, both ways: every malformed frame gets its answer, every frame sent is what a plain encoder would write."""
+"""What a client says: every frame becomes a message, or an error that tells its sender what is wrong with it."""
 
 from __future__ import annotations
 
@@ -12,23 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leaderboard import messages
-from leaderboard.board import Board
-from leaderboard.errors import (
-    BadRequest,
-    BoardFull,
-    InternalFailure,
-    InvalidEvent,
-    InvalidInput,
-    Refusal,
-    ScoreOutOfRange,
-    TooOld,
-    Unauthorized,
-)
-from leaderboard.events import Event, Remove, Score
+from leaderboard import messages, replies
+from leaderboard.errors import BadRequest, InvalidInput
 from leaderboard.messages import (
     MAX_EVENT_BYTES,
-    MAX_META_BYTES,
     ConnectionInit,
     HttpPublish,
     Malformed,
@@ -37,11 +24,9 @@ from leaderboard.messages import (
     Unsubscribe,
     ViewSpec,
     decode,
-    decode_board_event,
 )
-from leaderboard.names import MAX_NAME, clean_name
 from leaderboard.ranking import View
-from leaderboard.settings import MAX_SCORE, Namespace
+from tests.texts import object_text, values
 
 # -- frames that are messages ------------------------------------------------------------------------------------------
 
@@ -261,42 +246,29 @@ def test_a_client_cannot_make_the_server_send_it_megabytes(text: str) -> None:
     with pytest.raises(Malformed) as caught:
         decode(text)
     malformed = caught.value
-    assert len(messages.error(malformed.answer, [malformed.refusal], malformed.id)) < 1000
+    assert len(replies.error(malformed.answer, [malformed.refusal], malformed.id)) < 1000
+
+
+def test_each_message_is_answered_in_its_kind() -> None:
+    assert [
+        messages.answer_to(message)
+        for message in (
+            ConnectionInit(),
+            Subscribe("i", "/a"),
+            Unsubscribe("i"),
+            Publish("i", "/a", ["1"]),
+        )
+    ] == ["connection_error", "subscribe_error", "unsubscribe_error", "publish_error"]
 
 
 # -- fuzz --------------------------------------------------------------------------------------------------------------
 
-scalars = (
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**70), 2**70)
-    | st.floats()
-    | st.text(max_size=10)
-    | st.sampled_from(["publish", "subscribe", "events", "/a", "ann", "score", "remove", "1", 1])
-)
-values = st.recursive(
-    scalars,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
-    max_leaves=8,
-)
 view_members = st.fixed_dictionaries(
     {},
     optional=dict.fromkeys(
         ("top", "around", "radius", "of", "every", "since", "live"), values | st.integers(0, 120)
     ),
 )
-
-
-def object_text(members: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[str]:
-    """JSON texts of objects with these members, each of which may be missing or be anything, and with damage."""
-    objects = st.fixed_dictionaries(
-        {}, optional={name: value | values for name, value in members.items()}
-    )
-    whole = objects.map(json.dumps)  # NaN and Infinity included, as json.dumps writes them
-    cut = st.tuples(whole, st.integers(0, 200), st.text(max_size=2)).map(
-        lambda parts: parts[0][: parts[1]] + parts[2] + parts[0][parts[1] + 1 :]
-    )
-    return whole | cut
 
 
 frames = st.text() | object_text(
@@ -317,7 +289,7 @@ def test_any_text_is_a_message_or_malformed(text: str) -> None:
     try:
         message = decode(text)
     except Malformed as malformed:
-        frame = json.loads(messages.error(malformed.answer, [malformed.refusal], malformed.id))
+        frame = json.loads(replies.error(malformed.answer, [malformed.refusal], malformed.id))
         assert frame["type"] in (
             "error",
             "connection_error",
@@ -340,172 +312,7 @@ def test_any_body_is_a_publish_or_a_bad_request(body: bytes) -> None:
         assert isinstance(messages.decode_http_publish(body), HttpPublish)
 
 
-board_events = st.text() | object_text(
-    {
-        "op": st.sampled_from(["score", "remove", "open"]),
-        "player": st.text(max_size=130),
-        "id": st.text(max_size=5),
-        "score": st.integers() | st.floats(),
-        "name": st.text(max_size=70),
-        "meta": st.dictionaries(st.text(max_size=20), values, max_size=30),
-        "by": st.text("abc-_ ", max_size=34),
-        "n": st.integers(-1, 2**53),
-        "round": st.integers(-1, 2**53),
-    }
-)
-
-
-@given(board_events)
-def test_any_text_is_a_board_event_or_refused(text: str) -> None:
-    try:
-        event = decode_board_event(text)
-    except (InvalidEvent, ScoreOutOfRange) as refusal:
-        assert refusal.message  # noqa: PT017
-        assert len(refusal.message) < 500  # noqa: PT017
-        return
-    if not isinstance(event, Score):
-        return
-    assert 1 <= len(event.player) <= 128
-    assert -MAX_SCORE <= event.score <= MAX_SCORE
-    if event.name is not None:
-        assert 1 <= len(event.name) <= MAX_NAME
-        assert clean_name(event.name) == event.name
-    if event.meta is not None:
-        assert isinstance(json.loads(event.meta), dict)
-        assert len(event.meta.encode()) <= MAX_META_BYTES
-    assert re.fullmatch(r"[A-Za-z0-9_-]{0,32}", event.by)
-    assert event.n is None or 1 <= event.n < 2**53
-    assert event.round is None or 1 <= event.round < 2**53
-
-
-@given(st.text() | values.map(json.dumps))
-def test_any_text_is_json_to_relay_or_refused(text: str) -> None:
-    try:
-        messages.decode_any_event(text)
-    except InvalidEvent:
-        return
-    json.loads(text)
-
-
-# -- events ------------------------------------------------------------------------------------------------------------
-
-
-def event(**members: Any) -> str:
-    return json.dumps({"player": "ann", "score": 1, **members})
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ('{"player":"ann","score":120}', Score(player="ann", score=120.0)),
-        ('{"id":"abc123","score":7}', Score(player="abc123", score=7.0)),
-        ('{"id":"x","player":"ann","score":7}', Score(player="ann", score=7.0)),
-        ('{"player":"ann","score":-0.5,"op":"score"}', Score(player="ann", score=-0.5)),
-        ('{"player":"ann","score":1e3}', Score(player="ann", score=1000.0)),
-        (event(score=2**53 - 1), Score(player="ann", score=MAX_SCORE)),
-        (event(score=-(2**53) + 1), Score(player="ann", score=-MAX_SCORE)),
-        (event(name=" Ann\u202e "), Score(player="ann", score=1.0, name="Ann")),
-        (event(name=None, meta=None, n=None), Score(player="ann", score=1.0)),
-        (event(name="x" * 64), Score(player="ann", score=1.0, name="x" * 64)),
-        (event(name="\u200b" * 600 + "x"), Score(player="ann", score=1.0, name="x")),
-        (
-            event(meta={"b": 1, "a": {"d": [], "c": "é"}}),
-            Score(player="ann", score=1.0, meta='{"a":{"c":"é","d":[]},"b":1}'),
-        ),
-        (event(by="aZ_-9", n=1), Score(player="ann", score=1.0, by="aZ_-9", n=1)),
-        (event(n=2**53 - 1), Score(player="ann", score=1.0, n=2**53 - 1)),
-        (event(round=3), Score(player="ann", score=1.0, round=3)),
-        (event(color="red", op="score"), Score(player="ann", score=1.0)),
-        (event(player="a" * 128), Score(player="a" * 128, score=1.0)),
-        ('{"op":"remove","player":"ann"}', Remove("ann")),
-        ('{"op":"remove","id":"ann","score":1}', Remove("ann")),
-    ],
-)
-def test_an_event_of_a_board(text: str, expected: Event) -> None:
-    assert decode_board_event(text) == expected
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("", "JSON is incomplete, or has a lone surrogate"),
-        ("null", "Expected `object`, got `null`"),
-        ("[1]", "Expected `object`, got `array`"),
-        ("12", "Expected `object`, got `int`"),
-        ("{'player':1}", None),
-        ("{}", "player is missing or empty"),
-        ('{"score":1}', "player is missing or empty"),
-        (event(player=""), "player is missing or empty"),
-        (event(player="", id="ann"), "player is missing or empty"),
-        (event(player=5), "Expected `str | null`, got `int` - at `player`"),
-        (event(player="a" * 129), "player has more than 128 characters"),
-        (event(player="a\x00"), "player has a control character"),
-        (event(player="a\n"), "player has a control character"),
-        ('{"player":"\\ud800","score":1}', None),
-        ('{"player":"ann"}', "score is missing"),
-        (event(score=None), "Expected `float`, got `null` - at `score`"),
-        (event(score="12"), "Expected `float`, got `str` - at `score`"),
-        (event(score=True), "Expected `float`, got `bool` - at `score`"),
-        ('{"player":"ann","score":NaN}', None),
-        ('{"player":"ann","score":Infinity}', None),
-        ('{"player":"ann","score":1e400}', "Number out of range - at `score`"),
-        ('{"player":"ann","score":01}', None),
-        (event(name=""), "name must have 1 to 64 visible characters"),
-        (event(name=" \u200b\u3164"), "name must have 1 to 64 visible characters"),
-        (event(name="x" * 65), "name must have 1 to 64 visible characters"),
-        (event(name="x" * 200_000), "name must have 1 to 64 visible characters"),
-        (event(name=5), "Expected `str | null`, got `int` - at `name`"),
-        (event(meta=[]), "Expected `object | null`, got `array` - at `meta`"),
-        (event(meta="{}"), "Expected `object | null`, got `str` - at `meta`"),
-        (event(meta={"a": "x" * 1017}), "meta has 1025 bytes of canonical JSON, 1024 at most"),
-        (event(meta={"a": "é" * 509}), "meta has 1026 bytes of canonical JSON, 1024 at most"),
-        (
-            '{"player":"ann","score":1,"meta":' + '{"a":' * 5000 + "1" + "}" * 5001,
-            "nested too deeply",
-        ),
-        (event(by="a b"), None),
-        (event(by="a\n"), None),
-        (event(by="a" * 33), None),
-        (event(n=0), "Expected `int` >= 1 - at `n`"),
-        (event(n=2**53), "Expected `int` <= 9007199254740991 - at `n`"),
-        (event(n="1"), "Expected `int | null`, got `str` - at `n`"),
-        (event(n=1.5), "Expected `int | null`, got `float` - at `n`"),
-        (event(round=0), "Expected `int` >= 1 - at `round`"),
-        (event(round=2**53), "Expected `int` <= 9007199254740991 - at `round`"),
-        (event(op="zap"), "op 'zap' is not one that a board knows"),
-        (event(op="x" * 1000), f"op '{'x' * 40}' is not one that a board knows"),
-        (event(op=None), "Expected `str`, got `null` - at `op`"),
-    ],
-    ids=lambda value: ascii(value)[:50],
-)
-def test_what_is_no_event_of_a_board_is_told_why(text: str, reason: str | None) -> None:
-    with pytest.raises(InvalidEvent) as caught:
-        decode_board_event(text)
-    assert reason is None or caught.value.message == reason
-
-
-@pytest.mark.parametrize("score", [2**53, -(2**53), 1e16, 1e308])
-def test_a_score_beyond_exact_numbers_is_out_of_range(score: float) -> None:
-    with pytest.raises(ScoreOutOfRange):
-        decode_board_event(event(score=score))
-
-
-def test_meta_may_fill_its_kibibyte() -> None:
-    score = decode_board_event(event(meta={"a": "x" * 1016}))
-    assert isinstance(score, Score)
-    assert score.meta is not None
-    assert len(score.meta) == MAX_META_BYTES
-
-
-@given(st.dictionaries(st.text(max_size=5), st.integers(-9, 9), max_size=6), st.randoms())
-def test_equal_meta_is_equal_text(meta: dict[str, int], random: Any) -> None:
-    shuffled = list(meta.items())
-    random.shuffle(shuffled)
-    one, other = (
-        decode_board_event(event(meta=meta)),
-        decode_board_event(event(meta=dict(shuffled))),
-    )
-    assert one == other
+# -- the events of a publish -------------------------------------------------------------------------------------------
 
 
 def test_five_events_of_240_kib_are_a_publish_and_no_more() -> None:
@@ -523,230 +330,3 @@ def test_the_size_of_an_event_is_its_bytes(char: str) -> None:
     messages.check_events([char * (MAX_EVENT_BYTES // width)])
     with pytest.raises(InvalidInput):
         messages.check_events([char * (MAX_EVENT_BYTES // width + 1)])
-
-
-@pytest.mark.parametrize("text", ["", "{", "{'a':1}", "NaN", "1 2", '"\\ud800"', "[" * 5000])
-def test_what_is_no_json_is_not_relayed(text: str) -> None:
-    with pytest.raises(InvalidEvent):
-        messages.decode_any_event(text)
-
-
-@pytest.mark.parametrize("text", ["null", "1", '"x"', "[]", ' {"a":1} ', "9" * 300])
-def test_any_json_value_is_relayed(text: str) -> None:
-    messages.decode_any_event(text)
-
-
-# -- replies -----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("frame", "expected"),
-    [
-        (messages.KEEP_ALIVE, {"type": "ka"}),
-        (
-            messages.connection_ack(300_000),
-            {"type": "connection_ack", "connectionTimeoutMs": 300_000},
-        ),
-        (messages.success("subscribe", "a+b"), {"type": "subscribe_success", "id": "a+b"}),
-        (messages.success("unsubscribe", "i"), {"type": "unsubscribe_success", "id": "i"}),
-        (
-            messages.error("publish_error", [Unauthorized(), BadRequest('"\\\n')], "i"),
-            {
-                "type": "publish_error",
-                "id": "i",
-                "errors": [
-                    {
-                        "errorType": "UnauthorizedException",
-                        "message": "You are not authorized to make this call.",
-                    },
-                    {"errorType": "BadRequestException", "message": '"\\\n'},
-                ],
-            },
-        ),
-        (
-            messages.error("error", [InternalFailure()]),
-            {
-                "type": "error",
-                "errors": [
-                    {
-                        "errorType": "InternalFailure",
-                        "message": "The server could not handle this request.",
-                    }
-                ],
-            },
-        ),
-        (
-            messages.publish_failed(
-                "i", [messages.failed(0, TooOld("a")), messages.failed(1, BoardFull("b"))]
-            ),
-            {
-                "type": "publish_error",
-                "id": "i",
-                "errors": [
-                    {"errorType": "TooOld", "message": "a"},
-                    {"errorType": "BoardFull", "message": "b"},
-                ],
-            },
-        ),
-    ],
-    ids=lambda value: value["type"] if isinstance(value, dict) else "",
-)
-def test_a_reply_is_what_the_protocol_says(frame: bytes, expected: dict[str, Any]) -> None:
-    assert json.loads(frame) == expected
-
-
-def test_the_answer_to_a_publish_tells_each_event_apart() -> None:
-    published = messages.Published(
-        successful=[messages.accepted(0), messages.accepted(2, duplicate=True)],
-        failed=[messages.failed(1, BoardFull("full"))],
-        results=[messages.Result("ann", 5, 1, 9), None, messages.Result("bob", None, None, 9)],
-    )
-    frame = json.loads(messages.publish_success("p", published))
-    items = [*frame["successful"], *frame["failed"]]
-    identifiers = {item.pop("identifier") for item in items}
-    assert len(identifiers) == 3
-    assert all(re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", i) for i in identifiers)
-    assert frame == {
-        "type": "publish_success",
-        "id": "p",
-        "successful": [{"index": 0}, {"index": 2, "duplicate": True}],
-        "failed": [{"index": 1, "code": 409, "errorType": "BoardFull", "message": "full"}],
-        "results": [
-            {"player": "ann", "score": 5, "rank": 1, "version": 9},
-            None,
-            {"player": "bob", "score": None, "rank": None, "version": 9},
-        ],
-    }
-
-
-def test_results_that_were_not_asked_for_are_not_there() -> None:
-    frame = json.loads(
-        messages.publish_success("p", messages.Published([messages.accepted(0)], []))
-    )
-    assert sorted(frame) == ["failed", "id", "successful", "type"]
-    assert frame["failed"] == []
-
-
-def test_each_message_is_answered_in_its_kind() -> None:
-    assert [
-        messages.answer_to(message)
-        for message in (
-            ConnectionInit(),
-            Subscribe("i", "/a"),
-            Unsubscribe("i"),
-            Publish("i", "/a", ["1"]),
-        )
-    ] == ["connection_error", "subscribe_error", "unsubscribe_error", "publish_error"]
-
-
-# -- snapshots ---------------------------------------------------------------------------------------------------------
-
-# Whatever a JSON string must escape, and what a JavaScript one once had to.
-awkward = st.text(
-    st.sampled_from('"\\/\n\r\t\b\f\x00\x1f\x7f\u2028\u2029é👩{}[],:')
-    | st.characters(exclude_categories=["Cs"]),
-    max_size=12,
-)
-metas = st.none() | st.dictionaries(awkward, awkward | st.integers(-99, 99), max_size=3)
-people = st.dictionaries(
-    awkward.filter(bool),
-    st.tuples(st.sampled_from([0.0, 1.0, 0.5, -1e-7, MAX_SCORE]), st.none() | awkward, metas),
-    max_size=5,
-)
-ROUND = messages.Round(3, "open", frozen=False, props=msgspec.Raw(b'{"a":"\\""}'))
-
-
-@given(
-    people=people,
-    view=st.builds(
-        View,
-        top=st.sampled_from([0, 2, 10]),
-        around=st.none() | awkward,
-        of=st.none() | st.tuples(awkward),
-    ),
-    id=st.from_regex(r"\A[a-zA-Z0-9\-_+]{1,128}\Z"),
-    reset=st.booleans(),
-    skipped=st.integers(0, 3),
-)
-def test_a_spliced_frame_is_the_one_that_a_plain_encoder_writes(
-    people: dict[str, tuple[float, str | None, dict[str, Any] | None]],
-    view: View,
-    id: str,  # noqa: A002
-    reset: bool,
-    skipped: int,
-) -> None:
-    board = Board(Namespace(), epoch="e")
-    for player, (score, name, meta) in people.items():
-        text = None if meta is None else json.dumps(meta, ensure_ascii=False)
-        board.apply([Score(player=player, score=score, name=name, meta=text)], now=0.0)
-    window = board.view(view)
-    body = messages.body("/a/b", "e", ROUND, window)
-    live = messages.live(messages.Live(time=1763, watching=2, playing=1, ends_in_ms=9))
-    own = messages.own(reset=reset, skipped=skipped)
-    frame = b"".join(
-        (
-            messages.snapshot_prefix(id),
-            messages.escape(own),
-            messages.shared(body, live),
-        )
-    )
-
-    data = json.loads(frame)
-    assert frame == msgspec.json.encode({"type": "data", "id": id, "event": data["event"]})
-    expected: dict[str, Any] = {
-        "type": "snapshot",
-        "channel": "/a/b",
-        "epoch": "e",
-        "version": board.version,
-        "round": {"number": 3, "state": "open", "frozen": False, "props": {"a": '"'}},
-        "total": len(people),
-        "time": 1763,
-        "watching": 2,
-        "playing": 1,
-        "ends_in_ms": 9,
-    }
-    expected |= {"reset": True} if reset else {}
-    expected |= {"skipped": skipped} if skipped else {}
-    for list_name in ("rows", "around", "of"):
-        rows = getattr(window, list_name)
-        if rows is not None:
-            expected[list_name] = [plain_row(row, people) for row in rows]
-    assert json.loads(data["event"]) == expected
-    assert json.loads(messages.snapshot(body, live)) == {
-        name: value for name, value in expected.items() if name not in ("reset", "skipped")
-    }
-
-
-def plain_row(row: Any, people: dict[str, tuple[float, str | None, dict[str, Any] | None]]) -> Any:
-    """A row as a plain encoder would take it; name and meta as they were published."""
-    score, name, meta = people[row.player]
-    members = {
-        "rank": row.rank,
-        "position": row.position,
-        "player": row.player,
-        "name": name,
-        "score": score,
-        "meta": meta,
-        "percentile": row.percentile,
-    }
-    return {member: value for member, value in members.items() if value is not None}
-
-
-def test_own_members_are_there_only_where_they_apply() -> None:
-    assert messages.own(reset=False, skipped=0) == ""
-
-
-@given(text=values.map(json.dumps) | awkward, id=st.just("i"))
-def test_a_relayed_event_arrives_as_it_was_sent(text: str, id: str) -> None:  # noqa: A002
-    frame = messages.data_prefix(id) + messages.shared_event(text)
-    assert json.loads(frame) == {"type": "data", "id": id, "event": text}
-    assert frame == msgspec.json.encode({"type": "data", "id": id, "event": text})
-
-
-def test_a_refusal_is_worded_from_itself() -> None:
-    class Odd(Refusal):
-        error_type = "Odd"
-        status = 418
-
-    item = messages.failed(4, Odd("why"))
-    assert (item.index, item.code, item.errorType, item.message) == (4, 418, "Odd", "why")

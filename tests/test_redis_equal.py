@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from leaderboard import snapshots
 from leaderboard.board import Applied
-from leaderboard.broker import _bodies
 from leaderboard.engines import Engine, Outcome, Reading
 from leaderboard.engines.memory import MemoryEngine
 from leaderboard.engines.redis import RedisEngine
@@ -131,7 +131,10 @@ def shown(reading: Reading | Refusal) -> Any:
     """What a board is, and the bytes that its subscribers get."""
     assert isinstance(reading, Reading)
     epoch = reading.epoch
-    bodies = {view: body.text.replace(f'"epoch":"{epoch}"', "") for view, body in _bodies(reading)}
+    bodies = {
+        view: body.text.replace(f'"epoch":"{epoch}"', "")
+        for view, body in snapshots.bodies(reading)
+    }
     rest = (reading.version, reading.round.number, reading.round.state, reading.round.starts_at)
     more = (reading.round.ends_at, reading.frozen, reading.veiled, bytes(reading.props))
     return bodies, *rest, *more, reading.playing, reading.due, bool(epoch)
