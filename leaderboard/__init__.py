@@ -10,8 +10,8 @@ A game client sends a ``publish`` frame with an event such as ``{"player": "ann"
    namespace's own function is asked, if it has one (`handlers`; both are `functions`). Each event becomes a score of
    the board's vocabulary (`events`).
 4. `broker` passes the batch to the engine (`engines`), which applies it to the `board` of the channel. Its `ranking` is
-   a dictionary of entries and a sorted list of ``(key, seq, player)``; a round (`rounds`)
-   says whether scores count now, a `curtain` what is shown while the board is frozen. The
+   a dictionary of entries and a sorted list of ``(key, seq, player)``, the first of its `sheets`; a round (`rounds`)
+   says whether scores count now, a `curtain` what is shown while the board is frozen, `people` who is hidden. The
    answer goes back the same way: ``publish_success``.
 5. The engine says that the channel has changed. The broker marks the subscribers' views as due in the `hub`, and
    returns.
@@ -35,7 +35,7 @@ A module imports only from those before it:
 ``errors settings names retries frames movement lights`` <
 ``addresses channels limits logs sources events rounds ranking tokens nicknames standing`` <
 ``certificates emulation cloudformation beside presence curtain suggestions functions oidc`` <
-``authorizer board`` < ``messages replies auth engines metrics refusals guide packing snippets`` <
+``people sheets authorizer`` < ``board`` < ``messages replies auth engines metrics refusals guide packing snippets`` <
 ``snapshots`` < ``hub link asyncapi masks`` <
 ``broker subscriptions doorway`` < ``handlers`` < ``operations client referee`` < ``session direct simulate`` <
 ``realtime strict terminal figures`` < ``answers`` < ``exports`` < ``boards rooms`` < ``sharing`` <

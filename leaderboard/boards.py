@@ -23,13 +23,13 @@ from leaderboard.answers import (
     visible,
 )
 from leaderboard.auth import Role
-from leaderboard.board import Person
 from leaderboard.engines import Reading, Running
 from leaderboard.errors import BadRequest, ResourceNotFound, Unauthorized
 from leaderboard.events import MAX_N, MAX_PLAYER, Control, Remove
 from leaderboard.exports import FORMS, PAGE, export
 from leaderboard.messages import MAX_EVENT_BYTES
 from leaderboard.operations import Operations
+from leaderboard.people import Person
 from leaderboard.ranking import View
 from leaderboard.settings import MAX_RADIUS, MAX_TOP
 

@@ -24,13 +24,13 @@ from functools import partial
 from typing import TypeVar
 
 from leaderboard import channels, replies, snapshots
-from leaderboard.board import Person
 from leaderboard.engines import Batch, Engine, Outcome, Reading, Running, answer_of
 from leaderboard.errors import LimitExceeded, Refusal, Unauthorized
 from leaderboard.frames import Spliced
 from leaderboard.hub import Group, Hub, Outlet, Peer, Room, Subscription
 from leaderboard.masks import masked
 from leaderboard.metrics import Metrics
+from leaderboard.people import Person
 from leaderboard.ranking import View
 from leaderboard.rounds import Round
 from leaderboard.settings import Namespace

@@ -29,11 +29,11 @@ import msgspec
 
 from leaderboard import channels, replies
 from leaderboard.auth import Grant, Role
-from leaderboard.board import Person
 from leaderboard.broker import Broker
 from leaderboard.errors import Denied, InvalidEvent, Refusal, Refused
 from leaderboard.functions import Function, Running, imported
 from leaderboard.messages import MAX_EVENT_BYTES
+from leaderboard.people import Person
 from leaderboard.ranking import Row, View
 from leaderboard.replies import Accepted, Failed, Published
 from leaderboard.rounds import Round

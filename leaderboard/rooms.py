@@ -31,7 +31,7 @@ from leaderboard.answers import (
     settings_of,
 )
 from leaderboard.auth import Role
-from leaderboard.board import Applied, Person
+from leaderboard.board import Applied
 from leaderboard.engines import Batch, Outcome, Reading, answer_of
 from leaderboard.errors import (
     BadRequest,
@@ -46,6 +46,7 @@ from leaderboard.events import Close, Enter, Event, Props
 from leaderboard.limits import Rates, source
 from leaderboard.nicknames import blocker, key, nickname
 from leaderboard.operations import Operations
+from leaderboard.people import Person
 from leaderboard.ranking import View
 from leaderboard.settings import Settings
 from leaderboard.suggestions import is_suggested, suggest

@@ -13,10 +13,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from leaderboard.board import Person
 from leaderboard.engines import Batch, Engine, Outcome, Reading, Running
 from leaderboard.errors import Refusal
 from leaderboard.events import Event, Score
+from leaderboard.people import Person
 from leaderboard.ranking import View
 from leaderboard.settings import Limits, Namespace
 

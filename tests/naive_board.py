@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from leaderboard import errors
-from leaderboard.board import FREEZABLE, PAST_ROUNDS, PAST_ROWS, UNDOABLE, Applied
+from leaderboard.board import Applied
 from leaderboard.events import (
     Ban,
     Clear,
@@ -33,6 +33,7 @@ from leaderboard.events import (
     Unfreeze,
 )
 from leaderboard.settings import Namespace
+from leaderboard.sheets import FREEZABLE, PAST_ROUNDS, PAST_ROWS, UNDOABLE
 from tests.naive import Line, Standing
 from tests.naive_screen import Kept, Past, Place, Screen
 

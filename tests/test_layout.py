@@ -35,7 +35,8 @@ CORRIDOR = (
         "functions",
         "oidc",
     },
-    {"board", "authorizer"},
+    {"people", "sheets", "authorizer"},
+    {"board"},
     {
         "messages",
         "replies",

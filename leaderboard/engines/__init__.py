@@ -18,9 +18,10 @@ from typing import TypeVar
 
 from msgspec import Raw, Struct
 
-from leaderboard.board import NO_PROPS, Applied, Person
+from leaderboard.board import NO_PROPS, Applied
 from leaderboard.errors import Refusal
 from leaderboard.events import Event
+from leaderboard.people import Person
 from leaderboard.ranking import View, Window
 from leaderboard.rounds import Round
 from leaderboard.settings import Limits, Namespace

@@ -19,9 +19,10 @@ from typing import Any
 from sortedcontainers import SortedDict
 
 from leaderboard import channels
-from leaderboard.board import Applied, Board, Person
+from leaderboard.board import Applied, Board
 from leaderboard.engines import Batch, Engine, Outcome, Reading, Running
 from leaderboard.errors import LimitExceeded, Refusal
+from leaderboard.people import Person
 from leaderboard.ranking import View
 from leaderboard.settings import Limits, Namespace
 

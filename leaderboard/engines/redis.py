@@ -23,12 +23,12 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from leaderboard import channels
-from leaderboard.board import Person
 from leaderboard.engines import Batch, CannotOpen, Engine, Outcome, Reading, Running, scripts, wire
 from leaderboard.engines.link import Link, end
 from leaderboard.engines.partition import Partition
 from leaderboard.engines.places import Address, Places, Unusable
 from leaderboard.errors import EngineUnavailable, OutcomeUnknown, Refusal
+from leaderboard.people import Person
 from leaderboard.ranking import View
 from leaderboard.settings import Limits, Namespace
 

@@ -13,10 +13,11 @@ import msgspec
 from msgspec import Raw, Struct
 
 from leaderboard import errors
-from leaderboard.board import SEARCHED, Applied, Person
+from leaderboard.board import Applied
 from leaderboard.engines import Batch, Outcome, Reading, Running
 from leaderboard.errors import ConfigMismatch, LimitExceeded, NothingToUndo, Refusal
 from leaderboard.events import Clear, Enter, Event, Open, Props, Remove, Reveal, Score
+from leaderboard.people import SEARCHED, Person
 from leaderboard.ranking import Entry, Ranking, Row, View, Window, number
 from leaderboard.rounds import Round
 from leaderboard.settings import Namespace
