@@ -13,11 +13,11 @@ A game client sends a ``publish`` frame with an event such as ``{"player": "ann"
    a dictionary of entries and a sorted list of ``(key, seq, player)``, the first of its `sheets`; a round (`rounds`)
    says whether scores count now, a `curtain` what is shown while the board is frozen, `people` who is hidden. The
    answer goes back the same way: ``publish_success``.
-5. The engine says that the channel has changed. The broker marks the subscribers' views as due in the `hub`, and
-   returns.
-6. On the next beat the broker reads the board once for all views that are due and encodes each once (`snapshots`);
-   `frames` splices each subscriber's id in front: ``data`` frames, one per subscriber and interval however many scores
-   came in.
+5. The engine says that the channel has changed. The `fanout` marks the views of its `audience`, which the `hub` has, as
+   due on one of the next `beats`, has it looked at then (`agenda`), and returns.
+6. Then it reads the board once for all views that are due, encodes each once (`snapshots`), and in `lanes` that leave
+   the loop to others `frames` splices each subscriber's id in front: ``data`` frames, one per subscriber and interval
+   however many scores came in. What is not ranked goes out as it came: `relays`.
 
 `api` is the same over HTTP (`boards` and their `exports`; `sharing` makes links), `pages` what people look at, `client`
 what programs use (over its `link`, for its `subscriptions`), `standing` what a row tells of itself, `cli` the command
@@ -32,15 +32,15 @@ how many processes; `asyncapi` describes the socket for tools. Operators look `b
 templates, and runs a command `beside` it.
 
 A module imports only from those before it:
-``errors settings names retries frames movement lights`` <
+``errors settings names retries frames movement lights lanes beats`` <
 ``addresses channels limits logs sources events rounds ranking tokens nicknames standing`` <
 ``certificates emulation cloudformation beside presence curtain suggestions functions oidc`` <
 ``people sheets authorizer`` < ``board`` < ``messages replies auth engines metrics refusals guide packing snippets`` <
-``snapshots`` < ``hub link asyncapi masks`` <
-``broker subscriptions doorway`` < ``handlers`` < ``operations client referee`` < ``session direct simulate`` <
-``realtime strict terminal figures`` < ``answers`` < ``exports`` < ``boards rooms`` < ``sharing`` <
-``api pages bots`` < ``embeds`` < ``oembed picture configurator workshop play seats backstage`` < ``host`` < ``stage`` <
-``app`` < ``serving commands`` < ``workers`` < ``control demo keyring`` < ``cli``.
+``snapshots`` < ``audience`` < ``hub agenda link asyncapi masks`` < ``fanout relays subscriptions doorway`` <
+``broker`` < ``handlers`` < ``operations client referee`` < ``session direct simulate`` <
+``realtime strict terminal figures`` < ``answers`` < ``exports`` < ``boards rooms`` < ``sharing`` < ``api pages bots`` <
+``embeds`` < ``oembed picture configurator workshop play seats backstage`` < ``host`` < ``stage`` < ``app`` <
+``serving commands`` < ``workers`` < ``control demo keyring`` < ``cli``.
 """
 
 __version__ = "0.1.0"

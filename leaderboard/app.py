@@ -90,7 +90,7 @@ def create_app(settings: Settings, sources: Mapping[str, str] | None = None) -> 
     metrics.gauges = lambda: {
         "ActiveConnections": len(realtime),
         "ActiveSubscriptions": broker.hub.size,
-        "ActiveBoards": len(broker.hub.rooms),
+        "ActiveBoards": len(broker.hub.audiences),
         "LongestPass": broker.longest_pass(),
         "EngineReached": float(broker.healthy),
     }

@@ -85,6 +85,12 @@ class Metrics:
         """Add to a counter; ``name`` is one of `COUNTERS`."""
         self._counters[name, namespace].value += by
 
+    def count_sent(self, namespace: str, frames: int, size: int) -> None:
+        """So many frames, of so many bytes together, went to subscribers."""
+        if frames:
+            self.count("BroadcastEventSuccess", namespace, frames)
+            self.count("BroadcastEventSize", namespace, size)
+
     def __getitem__(self, name: str) -> int:
         """A counter over all namespaces."""
         return sum(

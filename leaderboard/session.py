@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from leaderboard import channels, messages, replies
+from leaderboard.audience import Outlet, Subscription
 from leaderboard.auth import Caller, Grant, Role
 from leaderboard.errors import (
     BadRequest,
@@ -29,7 +30,6 @@ from leaderboard.errors import (
     UnsupportedOperation,
 )
 from leaderboard.handlers import Handled
-from leaderboard.hub import Outlet, Subscription
 from leaderboard.limits import Rate
 from leaderboard.logs import connection_id
 from leaderboard.messages import ConnectionInit, Malformed, Message, Publish, Subscribe, Unsubscribe

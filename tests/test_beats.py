@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from leaderboard.hub import Track
+from leaderboard.beats import Track
 
 PACES = [0.01, 0.05, 0.1, 0.25, 0.3, 0.7, 1.0, 2.0]
 STARTS = [0.0, 1.0, 12_345.6, 98_765_432.1]

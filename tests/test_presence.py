@@ -95,7 +95,7 @@ async def test_who_stops_playing_is_counted_for_a_minute(
 async def test_those_who_watch_a_quiet_board_are_told_that_nobody_plays_any_more(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("leaderboard.broker.PLAYING_PACE", 0.05)
+    monkeypatch.setattr("leaderboard.fanout.PLAYING_PACE", 0.05)
     clock, keeper = Clock(server, monkeypatch), await server.client(SCOREKEEPER)
     watcher = await server.client(VIEWER)
     exact = await watcher.subscribe(BOARD)

@@ -201,7 +201,7 @@ async def test_events_are_refused_while_too_many_are_on_their_way(
     server = await start(namespaces=namespaces)
     client, raw = await server.client(), await server.raw()
     heard = await client.subscribe(channel, view="events")
-    monkeypatch.setattr("leaderboard.broker.UNDER_WAY", 0)
+    monkeypatch.setattr("leaderboard.relays.UNDER_WAY", 0)
     event = json.dumps({"player": "ann", "score": 1})
     both = b"".join(
         frame(
