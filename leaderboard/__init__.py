@@ -26,13 +26,13 @@ with its `commands`, a host's `control` and `keyring`: `terminal` draws, `simula
 `bots`, the pages of `play`, and `seats` that move; a `host` leads one from the `stage`, and `demo` opens one. Names
 that are hidden get `masks`. Boards in pages of others are `embeds`, `oembed` and the `picture`; the `configurator`
 makes the `snippets` for them, `packing` one script of many. `workshop` has the pages to learn with, one of them by a
-`guide`. `app` wires it all and `serving` runs it; `addresses` says where, `certificates` under which name, `workers` by
-how many processes; `asyncapi` describes the socket for tools. Operators look `backstage`, where `refusals` and
-`metrics` are shown, and into the `logs`. As an `emulation` of AWS it has `strict` sessions, reads `cloudformation`
-templates, and runs a command `beside` it.
+`guide`. The tables of `settings` are `quotas`, `namespaces` and `trust`, of `values`. `app` wires it all and `serving`
+runs it; `addresses` says where, `certificates` under which name, `workers` by how many processes; `asyncapi` describes
+the socket for tools. Operators look `backstage`, where `refusals` and `metrics` are shown, and into the `logs`. As an
+`emulation` of AWS it has `strict` sessions, reads `cloudformation` templates, and runs a command `beside` it.
 
 A module imports only from those before it:
-``errors settings names retries frames movement lights lanes beats`` <
+``values`` < ``trust quotas namespaces`` < ``errors settings names retries frames movement lights lanes beats`` <
 ``addresses channels limits logs sources events rounds ranking tokens nicknames standing`` <
 ``certificates emulation cloudformation beside presence curtain suggestions functions oidc`` <
 ``people sheets authorizer`` < ``board`` < ``messages replies auth engines metrics refusals guide packing snippets`` <
