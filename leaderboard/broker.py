@@ -8,11 +8,13 @@ is due of a board to those who watch it here. Events of relay channels, and raw 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
 from leaderboard import channels, snapshots
+from leaderboard.allowances import Allowances
 from leaderboard.audience import Audience, Peer, Subscription
 from leaderboard.engines import Batch, Engine, Outcome, Reading, Running, answer_of
 from leaderboard.errors import Refusal, Unauthorized
@@ -107,6 +109,28 @@ class Broker:
         refusal = await answer_of(partial(self._engine.revoke, token_id, until))
         if refusal is not None:
             raise refusal
+
+    def allowances(self, what: str) -> Allowances:
+        """Rates that all processes share."""
+        return Allowances(self._engine, what, time.monotonic)
+
+    async def lead(self, name: str, seconds: float) -> bool:
+        """Whether it is for this process to do, for so long, what a name stands for; 0 = nobody need any more."""
+        led: bool = _told(await answer_of(partial(self._engine.lead, name, seconds)))
+        return led
+
+    async def unled(self) -> list[str]:
+        """Names of what a process did for all that is gone."""
+        return _told(await answer_of(self._engine.unled))
+
+    async def keep(self, text_id: str, text: str | None, ends: float, most: int) -> bool:
+        """Keep a text for all processes until it ends, None = no longer; False where there are as many as may be."""
+        room: bool = _told(await answer_of(partial(self._engine.keep, text_id, text, ends, most)))
+        return room
+
+    async def kept(self) -> list[str]:
+        """All texts that are kept."""
+        return _told(await answer_of(self._engine.kept))
 
     # -- reading, for the doors that await ----------------------------------------------------------------------------
 

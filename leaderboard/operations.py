@@ -50,6 +50,7 @@ class Target(Struct, frozen=True):
 
 
 Aimed = Callable[[Target | Refusal], None]
+Ask = Callable[[Callable[[Refusal | None], None]], None]
 
 
 class Operations:
@@ -65,13 +66,15 @@ class Operations:
         self._credentials = Rates(limits.publishes_per_credential, "publishes of one credential")
         self._players = Rates(limits.publishes_per_player, "publishes of one player")
         self._tokens = Rates(0, "publishes by one token")
+        self._shared = broker.allowances("publishes")
         self.refusals = Refusals()
 
-    def take(self, grant: Grant, now: float) -> None:
+    def take(self, grant: Grant, now: float) -> Ask | None:
         """Count a publish against what a credential and a player may, whatever doors they come by.
 
         Raises `LimitExceeded`. A player's rate is that of all its devices together; a key that many clients share has
-        none of its own unless it is configured, and a token the one that it names.
+        none of its own unless it is configured, and a token the one that it names. What is given back has to be asked
+        before the publish goes on: other processes may have let pass what there is.
         """
         try:
             if grant.player is not None:
@@ -83,6 +86,36 @@ class Operations:
         except LimitExceeded:
             self.broker.metrics.count("InboundMessageDropped")
             raise
+        return None if self._shared.alone else self._take_of_all(grant, now)
+
+    def _take_of_all(self, grant: Grant, now: float) -> Ask | None:
+        """Count it against what all processes share, as far as that can be done here."""
+        limits = self._limits
+        rates: list[tuple[str, int]] = []
+        if grant.player is not None and limits.publishes_per_player:
+            rates.append((f"{grant.channels[0]} {grant.player}", limits.publishes_per_player))
+        # Of a token's own rate and that of every credential the smaller one counts.
+        own = [each for each in (limits.publishes_per_credential, grant.rate) if each]
+        if own:
+            rates.append((grant.id, min(own)))
+        left = [each for each in rates if not self._shared.take(*each, now)]
+        return partial(self._ask_all, left) if left else None
+
+    def _ask_all(
+        self, rates: list[tuple[str, int]], done: Callable[[Refusal | None], None]
+    ) -> None:
+        (name, most), *others = rates
+
+        def taken(refusal: Refusal | None) -> None:
+            if refusal is not None:
+                self.broker.metrics.count("InboundMessageDropped")
+                done(refusal)
+            elif others:
+                self._ask_all(others, done)
+            else:
+                done(None)
+
+        self._shared.ask(name, most, taken)
 
     def to_publish(
         self, channel: str, credentials: Credentials, caller: Caller, done: Aimed
@@ -281,7 +314,10 @@ class Operations:
                 f"{target.path} is a relay channel: it has no ranking to control"
             )
         if limited:
-            self.take(target.grant, time.monotonic())
+            ask = self.take(target.grant, time.monotonic())
+            refusal = None if ask is None else await answer_of(ask)
+            if refusal is not None:
+                raise refusal
         publish = partial(self.publish, target, texts)
         if target.handler is not None:
             handled = await answer_of(partial(self.handle, target, texts))

@@ -307,7 +307,20 @@ class Session:
         except LimitExceeded:
             self._broker.metrics.count("InboundMessageDropped")
             raise
-        self._operations.take(target.grant, now)
+        ask = self._operations.take(target.grant, now)
+        if ask is None:
+            self._taken(message, target)
+        else:
+            self._park(ask, partial(self._allowed, message, target))
+
+    def _allowed(self, message: Publish, target: Target, refusal: Refusal | None) -> None:
+        """It is told whether other processes have left something of the rate."""
+        if refusal is None and not self._closed:
+            self._taken(message, target)
+        elif refusal is not None:
+            self._refuse(message, refusal)
+
+    def _taken(self, message: Publish, target: Target) -> None:
         self._unanswered += 1
         if target.handler is not None:
             ask = partial(self._operations.handle, target, message.events)

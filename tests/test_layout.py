@@ -65,7 +65,7 @@ CORRIDOR = (
     },
     {"snapshots"},
     {"audience"},
-    {"hub", "agenda", "link", "asyncapi", "masks"},
+    {"hub", "agenda", "link", "asyncapi", "masks", "allowances"},
     {"fanout", "relays", "subscriptions", "doorway"},
     {"broker"},
     {"handlers"},

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from leaderboard.board import Applied
-from leaderboard.engines import CannotOpen, Outcome, Reading
+from leaderboard.engines import CannotOpen, Outcome, Reading, answer_of
 from leaderboard.engines.places import Places, Unusable
 from leaderboard.engines.redis import RedisEngine
 from leaderboard.errors import (
@@ -220,12 +221,15 @@ async def test_every_key_expires(server: RedisServer, join: Join) -> None:
     process = await join()
     process.engine.watch("/a/x", 1)
     await process.world.revoke("t", 4_000_000_000.0)
+    await answer_of(partial(process.engine.keep, "k", "text", 4_000_000_000.0, 10))
+    await answer_of(partial(process.engine.lead, "/a/x", 3.0))
+    await answer_of(partial(process.engine.lease, "ann", 10, 1, 1.0))
     rules = Namespace(mode="sum", idle_ttl=60)
     await process.world.publish("/a/x", score("ann", 5, n=1), rules=rules)
     await process.world.publish("/a/y", score("ann", 5), rules=rules)
     await process.world.read("/a/x")
     keys = await server.ask("KEYS", "*")
-    assert len(keys) > 8
+    assert len(keys) > 13
     assert [key for key in keys if await server.ask("TTL", key) < 0] == []
 
 

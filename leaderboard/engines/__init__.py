@@ -87,6 +87,13 @@ class Running(Struct, frozen=True, kw_only=True):
     total: int
 
 
+class Lease(Struct, frozen=True, gc=False):
+    """So many of a rate that all processes share; none: there will be some after ``wait`` seconds."""
+
+    count: int
+    wait: float = 0.0
+
+
 class CannotOpen(Exception):
     """The engine cannot be used; the text says why, and what to do where that is known."""
 
@@ -105,6 +112,8 @@ class Engine(ABC):
 
     watched: Callable[[str, int], None]
     """So many connections of other processes now watch a board that is watched here too."""
+    processes: int
+    """Processes that share the boards, this one included, as far as is known."""
     health: Callable[[bool], None]
     """Some boards cannot be reached; or all of them can again, and any may have changed meanwhile."""
 
@@ -163,6 +172,42 @@ class Engine(ABC):
     @abstractmethod
     def revoke(self, token_id: str, until: float, done: Callable[[Refusal | None], None]) -> None:
         """Tell every process that a token is not good any more; to be remembered ``until`` it would have ended."""
+
+    @abstractmethod
+    def lease(
+        self,
+        name: str,
+        most: int,
+        wanted: int,
+        seconds: float,
+        done: Callable[[Lease | Refusal], None],
+    ) -> None:
+        """Some of the rate of a name, ``most`` in any ``seconds`` by all processes: as many as are ``wanted``, or more
+        where many are left, or fewer."""
+
+    @abstractmethod
+    def lead(self, name: str, seconds: float, done: Callable[[bool | Refusal], None]) -> None:
+        """Whether it is this process that does, for the next ``seconds``, what a name stands for, and no other does; it
+        asks again before they are over. 0 = it need not be done any more."""
+
+    @abstractmethod
+    def unled(self, done: Callable[[list[str] | Refusal], None]) -> None:
+        """Names whose leader did not ask again: whoever hears of them may ask for them."""
+
+    @abstractmethod
+    def keep(
+        self,
+        text_id: str,
+        text: str | None,
+        ends: float,
+        most: int,
+        done: Callable[[bool | Refusal], None],
+    ) -> None:
+        """Keep a text for all processes until it ``ends``, None = no longer. False where ``most`` are kept already."""
+
+    @abstractmethod
+    def kept(self, done: Callable[[list[str] | Refusal], None]) -> None:
+        """All texts that are kept, in any order."""
 
     def reaches(self, channel: str) -> bool:
         """Whether a board can be reached now; what is known of one that cannot is stale."""

@@ -20,7 +20,7 @@ from sortedcontainers import SortedDict
 
 from leaderboard import channels
 from leaderboard.board import Applied, Board
-from leaderboard.engines import Batch, Engine, Outcome, Reading, Running
+from leaderboard.engines import Batch, Engine, Lease, Outcome, Reading, Running
 from leaderboard.errors import LimitExceeded, Refusal
 from leaderboard.people import Person
 from leaderboard.ranking import View
@@ -65,6 +65,8 @@ class MemoryEngine(Engine):
         self._first_end = math.inf
         """No board ends before: so a sweep may be asked for by every publish that finds no room."""
         self._sweeper: asyncio.Task[None] | None = None
+        self._texts: dict[str, tuple[str, float]] = {}
+        self.processes = 1
         self.changed: Callable[[str], None] = _ignore
         self.relayed: Callable[[str, Sequence[str], bool], None] = _ignore
         self.revoked: Callable[[str, float], None] = _ignore
@@ -214,6 +216,47 @@ class MemoryEngine(Engine):
         # This process is all that there is: who asks for tokens here remembers it, as long as boards live.
         self.revoked(token_id, until)
         done(None)
+
+    def lease(
+        self,
+        name: str,
+        most: int,
+        wanted: int,
+        seconds: float,
+        done: Callable[[Lease | Refusal], None],
+    ) -> None:
+        done(Lease(wanted))  # who counts here counts for all
+
+    def lead(self, name: str, seconds: float, done: Callable[[bool | Refusal], None]) -> None:
+        done(True)  # there is nobody else
+
+    def unled(self, done: Callable[[list[str] | Refusal], None]) -> None:
+        done([])
+
+    def keep(
+        self,
+        text_id: str,
+        text: str | None,
+        ends: float,
+        most: int,
+        done: Callable[[bool | Refusal], None],
+    ) -> None:
+        now = self._clock()
+        if text is None:
+            self._texts.pop(text_id, None)
+        elif text_id in self._texts or len(self._texts) < most:
+            self._texts[text_id] = (text, ends)
+        else:
+            self._texts = {name: each for name, each in self._texts.items() if each[1] > now}
+            if len(self._texts) >= most:
+                done(False)
+                return
+            self._texts[text_id] = (text, ends)
+        done(True)
+
+    def kept(self, done: Callable[[list[str] | Refusal], None]) -> None:
+        now = self._clock()
+        done([text for text, ends in self._texts.values() if ends > now])
 
     def sweep(self, now: float) -> None:
         """End every board whose time is over. Linear in the boards, but free while none can have ended."""

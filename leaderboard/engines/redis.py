@@ -18,12 +18,22 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from redis.exceptions import RedisError
 
 from leaderboard import channels
-from leaderboard.engines import Batch, CannotOpen, Engine, Outcome, Reading, Running, scripts, wire
+from leaderboard.engines import (
+    Batch,
+    CannotOpen,
+    Engine,
+    Lease,
+    Outcome,
+    Reading,
+    Running,
+    scripts,
+    wire,
+)
 from leaderboard.engines.link import Link, end
 from leaderboard.engines.partition import Partition
 from leaderboard.engines.places import Address, Places, Unusable
@@ -33,6 +43,8 @@ from leaderboard.ranking import View
 from leaderboard.settings import Limits, Namespace
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 POLL = 0.05
 """Seconds between two looks at the change log when nobody pokes."""
@@ -70,6 +82,8 @@ class RedisEngine(Engine):
         """When it was last told how many watch a board; the longest ago first."""
         self._recount: set[str] = set()
         self._revocations: dict[str, float] = {}
+        self._leases = itertools.count(1)
+        self.processes = 1
         self._poked = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._healthy = True
@@ -276,6 +290,57 @@ class RedisEngine(Engine):
 
         self._ask_revocations([(token_id, until)], answered)
 
+    def lease(
+        self,
+        name: str,
+        most: int,
+        wanted: int,
+        seconds: float,
+        done: Callable[[Lease | Refusal], None],
+    ) -> None:
+        ask = self._ask(
+            name=name, most=most, wanted=wanted, seconds=seconds, number=next(self._leases)
+        )
+        self._share("lease", self._partition(name), ask, wire.lease_of, done)
+
+    def lead(self, name: str, seconds: float, done: Callable[[bool | Refusal], None]) -> None:
+        ask = self._ask(name=name, seconds=seconds)
+        self._share("lead", self._partition(name), ask, wire.truth_of, done)
+
+    def unled(self, done: Callable[[list[str] | Refusal], None]) -> None:
+        names: list[str] = []
+        refusals: list[Refusal] = []
+        left = len(self._partitions)
+
+        def answered(answer: list[str] | Refusal) -> None:
+            nonlocal left
+            left -= 1
+            if isinstance(answer, Refusal):
+                refusals.append(answer)
+            else:
+                names.extend(answer)
+            if not left:
+                done(refusals[0] if refusals and not names else names)
+
+        for partition in self._partitions:
+            self._share("unled", partition, self._ask(), wire.texts_of, answered)
+
+    def keep(
+        self,
+        text_id: str,
+        text: str | None,
+        ends: float,
+        most: int,
+        done: Callable[[bool | Refusal], None],
+    ) -> None:
+        ask = self._ask(id=text_id, ends=ends, most=most)
+        if text is not None:
+            ask["text"] = text
+        self._share("keep", self._partitions[0], ask, wire.truth_of, done)
+
+    def kept(self, done: Callable[[list[str] | Refusal], None]) -> None:
+        self._share("kept", self._partitions[0], self._ask(), wire.texts_of, done)
+
     def reaches(self, channel: str) -> bool:
         return self._partition(channel).link.up
 
@@ -317,6 +382,21 @@ class RedisEngine(Engine):
 
         partition.link.run(script, partition.base, wire.encode(ask), told)
 
+    def _share(
+        self,
+        script: str,
+        partition: Partition,
+        ask: dict[str, Any],
+        decode: Callable[[bytes], T],
+        done: Callable[[T | Refusal], None],
+    ) -> None:
+        """Ask for what processes share beside boards."""
+
+        def answered(answer: Any) -> None:
+            done(answer if isinstance(answer, Refusal) else decode(answer))
+
+        partition.link.run(script, partition.base, wire.encode(ask), answered)
+
     def _tell(self, partition: Partition, told: Sequence[str]) -> None:
         """What a call of this process has changed is told at once; the log would tell it a moment later."""
         for what, number in wire.numbered(told).items():
@@ -354,6 +434,8 @@ class RedisEngine(Engine):
 
     def _learn(self, partition: Partition, changes: wire.Changes) -> None:
         news = partition.learn(changes)
+        if partition.number == 0:
+            self.processes = max(1, changes.processes)
         if partition.number == 0 and changes.revocations != partition.revocations:
             partition.revocations = changes.revocations
             self._ask_revocations([], self._take_revocations)

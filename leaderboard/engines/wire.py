@@ -14,7 +14,7 @@ from msgspec import Raw, Struct
 
 from leaderboard import errors
 from leaderboard.board import Applied
-from leaderboard.engines import Batch, Outcome, Reading, Running
+from leaderboard.engines import Batch, Lease, Outcome, Reading, Running
 from leaderboard.errors import ConfigMismatch, LimitExceeded, NothingToUndo, Refusal
 from leaderboard.events import Clear, Enter, Event, Open, Props, Remove, Reveal, Score
 from leaderboard.people import SEARCHED, Person
@@ -325,6 +325,7 @@ class Changes(Struct, frozen=True, kw_only=True):
     entries: int
     boards: int
     revocations: int
+    processes: int
 
 
 def changes_of(answer: bytes) -> Changes:
@@ -341,6 +342,16 @@ def revoked_of(answer: bytes) -> list[tuple[str, float]]:
 def counts_of(answer: bytes) -> list[int]:
     """The answer of `watching.lua`."""
     return _decode(answer, type=list[int])
+
+
+def texts_of(answer: bytes) -> list[str]:
+    """The answer of `kept.lua`, and of `unled.lua`."""
+    return _decode(answer, type=list[str])
+
+
+def lease_of(answer: bytes) -> Lease:
+    """The answer of `lease.lua`."""
+    return Lease(*_decode(answer, type=tuple[int, float]))
 
 
 def truth_of(answer: bytes) -> bool:

@@ -21,6 +21,11 @@ _PARTS = {
     "watching": ("partition",),
     "changes": ("partition",),
     "revoke": ("partition",),
+    "keep": ("partition",),
+    "kept": ("partition",),
+    "lead": ("partition",),
+    "unled": ("partition",),
+    "lease": ("partition",),
 }
 
 

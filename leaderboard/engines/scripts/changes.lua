@@ -12,4 +12,5 @@ end
 return cmsgpack.pack({
   number = tonumber(ctl[1] or 0), identity = ctl[2] or '', floor = tonumber(ctl[3] or 0), log = log,
   entries = tonumber(ctl[4] or 0), boards = call('ZCARD', P .. ':ends'), revocations = tonumber(ctl[5] or 0),
+  processes = call('ZCOUNT', up, exact(clock), '+inf'),
 })

@@ -11,6 +11,9 @@
 --                       entries (of all boards), until (when the keys of the partition expire), poked, revocations
 --   :up     sorted set  process -> until when it is known to be alive
 --   :on:P   hash        process -> connections that watch the board of the path P there
+--   :kept, :kept-ends   hash, sorted set   id -> a text that is kept, and until when
+--   :leaders, :leads    hash, sorted set   name -> the process that does for all what it stands for, and until when
+--   :rate:N sorted set  what was given of the rate N, as "count process number" -> when
 --
 -- Numbers that leave here as text are written with 17 digits; `..` would keep 14 of them. Strings are never compared by
 -- order, which depends on the locale of the server. A table goes in and out as MessagePack, so doubles stay what they are.
