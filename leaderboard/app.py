@@ -79,11 +79,8 @@ def create_app(settings: Settings, sources: Mapping[str, str] | None = None) -> 
     realtime = Realtime(operations, settings.limits, sessions)
     bots = Bots(operations)
 
-    links = Issued()
-
     def revoked(token_id: str, until: float) -> None:
-        for each in links.forget(token_id):
-            auth.revoke(each, until)
+        auth.revoke(token_id, until)
         realtime.end_grants()
 
     engine.revoked = revoked
@@ -120,7 +117,7 @@ def create_app(settings: Settings, sources: Mapping[str, str] | None = None) -> 
     app.state.operations = operations
     app.state.realtime = realtime
     app.state.bots = bots
-    app.state.links = links
+    app.state.links = Issued(broker, auth)
     app.state.joins = Rates(settings.limits.joins_per_second, "joins from one address")
     app.include_router(api.router())
     # A picture of a board is no board: it is asked for before them.

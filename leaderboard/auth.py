@@ -73,6 +73,8 @@ class Grant:
     ends: float | None = None
     rate: int | None = None
     """Publishes in any second, of all who have it."""
+    makers: tuple[str, ...] = ()
+    """The ids of the tokens that it goes back to: it ends with the first of them."""
     until: float | None = None
     """When an authorizer has to be asked again, in seconds since 1970; what was opened by then stays open."""
     said: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
@@ -82,6 +84,11 @@ class Grant:
     def lasting(self) -> bool:
         """Whether it is a key, which neither ends nor can be revoked while the server runs."""
         return self.ends is None and self.mode == "API_KEY"
+
+    @property
+    def line(self) -> tuple[str, ...]:
+        """The ``makers`` of a token that is made by it."""
+        return () if self.lasting else (*self.makers, self.id)
 
     def covers(self, path: str) -> bool:
         """Whether the grant covers a channel, or the whole of a wildcard."""
@@ -253,7 +260,7 @@ class Authenticator:
         """Why a grant does not hold any more; None while it does. For whoever remembers one, to ask at each use."""
         if grant.lasting:
             return None
-        if grant.id in self._revoked:
+        if self._revoked and self.is_revoked(grant.id, grant.makers):
             return Unauthorized("This token was revoked.")
         expired = grant.ends is not None and grant.ends <= time.time()
         return Unauthorized("This token has expired.") if expired else None
@@ -271,9 +278,14 @@ class Authenticator:
         player: str | None,
         lifetime: float,
         rate: int | None = None,
+        maker: Grant | None = None,
     ) -> tuple[str, Claims]:
-        """A new token of this server, good for ``lifetime`` seconds, and what it says; raises `BadRequest`."""
-        claims = tokens.new_claims(role, channel, player, lifetime, rate)
+        """A new token of this server, good for ``lifetime`` seconds, and what it says; raises `BadRequest`.
+
+        One that is made by a token is revoked with that ``maker``.
+        """
+        makers = () if maker is None else maker.line
+        claims = tokens.new_claims(role, channel, player, lifetime, rate, makers)
         self._grant(claims)  # a token that nobody would take is not given out
         return tokens.sign(claims, self._secret), claims
 
@@ -282,6 +294,10 @@ class Authenticator:
         now = time.time()
         self._revoked = {name: end for name, end in self._revoked.items() if end > now}
         self._revoked[token_id] = until
+
+    def is_revoked(self, token_id: str, makers: Iterable[str]) -> bool:
+        """Whether a token is not good any more, or one that it goes back to."""
+        return token_id in self._revoked or any(maker in self._revoked for maker in makers)
 
     def viewer(self) -> Grant | None:
         """The grant of the public viewer key, if public viewing is on."""
@@ -306,6 +322,7 @@ class Authenticator:
             player=claims.sub,
             ends=float(claims.exp),
             rate=claims.rate,
+            makers=claims.makers,
         )
 
     # -- tokens of others ---------------------------------------------------------------------------------------------

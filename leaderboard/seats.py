@@ -43,7 +43,8 @@ async def seat_code(request: Request, code: str) -> Response:
     rooms.slow_down(request)
     # One of its own, which ends when the present one does: taking a seat along makes it last no longer.
     left = LIFETIME if grant.ends is None else grant.ends - time.time()
-    token, _ = operations_of(request).auth.issue("player", room.channel, grant.player, max(1, left))
+    auth = operations_of(request).auth
+    token, _ = auth.issue("player", room.channel, grant.player, max(1, left), maker=grant)
     picture = io.BytesIO()
     # Read off a bright screen at arm's length: little is lost, and larger squares count for more than their repair.
     link = segno.make_qr(f"{address}/r/{room.code}#seat={token}", error="l", boost_error=False)

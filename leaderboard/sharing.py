@@ -1,13 +1,14 @@
 """Links that carry a role: made by a host, shown as an address and as a QR code, listed, and taken back.
 
 A link is an address with a signed token in its fragment, which no browser sends to any server. The token is told once,
-to who makes it. What is kept of it, in memory and until it ends, is what may be listed: its id and what it is good for.
+to who makes it. What is kept of it, where boards are and until it ends, is what may be listed: its id and what it is
+good for. So whichever process made it, every other lists and revokes it.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from operator import attrgetter
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -27,7 +28,8 @@ from leaderboard.answers import (
     manager,
     operations_of,
 )
-from leaderboard.auth import Grant, Role
+from leaderboard.auth import Authenticator, Grant, Role
+from leaderboard.broker import Broker
 from leaderboard.errors import BadRequest, LimitExceeded, ResourceNotFound, Unauthorized
 from leaderboard.events import PlayerId
 from leaderboard.rooms import GAME
@@ -89,40 +91,47 @@ class Links(Struct, frozen=True):
 SCHEMAS = (NewLink, Fresh, Links)
 
 
+class _Kept(Struct, frozen=True):
+    """A link as the engine keeps it, when it was made, and the tokens that it goes back to."""
+
+    link: Link
+    made: float
+    makers: tuple[str, ...] = ()
+
+
 class Issued:
-    """The links of this process that are good, each with the credential that made it."""
+    """The links that are good, whichever process made them."""
 
-    def __init__(self) -> None:
-        self._links: dict[str, tuple[Link, str]] = {}
+    def __init__(self, broker: Broker, auth: Authenticator) -> None:
+        self._broker = broker
+        self._auth = auth
 
-    def add(self, link: Link, maker: str) -> None:
+    async def add(self, link: Link, makers: tuple[str, ...]) -> None:
         """Keep a link; raises `LimitExceeded` where there are as many as may be."""
-        if len(self._links) >= MOST:
-            self._links = {name: each for name, each in self._links.items() if _is_good(each[0])}
-        if len(self._links) >= MOST:
+        text = msgspec.json.encode(_Kept(link, time.time(), makers)).decode()
+        if not await self._broker.keep(link.id, text, link.ends, MOST):
             raise LimitExceeded(f"{MOST} links are good now, and no more may be. Revoke some.")
-        self._links[link.id] = (link, maker)
 
-    def of(self, grant: Grant) -> list[Link]:
-        """Those that a grant may see."""
-        links = (link for link, _ in reversed(self._links.values()))
-        return [link for link in links if _is_good(link) and grant.covers(link.channel)]
+    async def of(self, grant: Grant) -> list[Link]:
+        """Those that a grant may see, the newest first."""
+        return [
+            each.link
+            for each in sorted(await self._all(), key=attrgetter("made"), reverse=True)
+            if grant.covers(each.link.channel)
+            and not self._auth.is_revoked(each.link.id, each.makers)
+        ]
 
-    def get(self, link_id: str) -> Link | None:
-        """A link that is good."""
-        link = self._links.get(link_id, (None, ""))[0]
-        return link if link is not None and _is_good(link) else None
+    async def revoke(self, link_id: str) -> None:
+        """Revoke a link everywhere, and all that were made by it."""
+        await self._broker.revoke(link_id, time.time() + tokens.LIFETIME + tokens.SKEW)
+        for each in await self._all():
+            if link_id == each.link.id or link_id in each.makers:
+                await self._broker.keep(each.link.id, None, 0.0, MOST)
 
-    def forget(self, token_id: str) -> Iterator[str]:
-        """Forget a token that is not good any more, and the links that were made by it; yields the ids of all."""
-        self._links.pop(token_id, None)
-        yield token_id
-        for name in [name for name, (_, maker) in self._links.items() if maker == token_id]:
-            yield from self.forget(name)
-
-
-def _is_good(link: Link) -> bool:
-    return link.ends > time.time()
+    async def _all(self) -> list[_Kept]:
+        found = [msgspec.json.decode(text, type=_Kept) for text in await self._broker.kept()]
+        now = time.time()
+        return [each for each in found if each.link.ends > now]
 
 
 def add_to(routes: APIRouter) -> None:
@@ -171,11 +180,11 @@ async def make_link(request: Request) -> Response:
     if grant.ends is not None:
         lifetime = min(lifetime, int(grant.ends - time.time()))
     text, claims = operations_of(request).auth.issue(
-        ROLES[wanted.role], path, wanted.player, max(lifetime, 1), wanted.rate
+        ROLES[wanted.role], path, wanted.player, max(lifetime, 1), wanted.rate, grant
     )
     link = _link(wanted, path, claims)
     issued: Issued = request.app.state.links
-    issued.add(link, grant.id)
+    await issued.add(link, claims.makers)
     url = base_url(request) + _page(wanted.role, path, text)
     code = segno.make(url, error="m").svg_inline(scale=4, border=4, light="#fff")
     told = {**msgspec.structs.asdict(link), "url": url, "token": text, "qr": code}
@@ -183,10 +192,10 @@ async def make_link(request: Request) -> Response:
 
 
 async def list_links(request: Request) -> Response:
-    """Links to one's own channels that are good, without their tokens: as this process remembers them."""
+    """Links to one's own channels that are good, without their tokens."""
     grant = _host(await manager(request), None)
     issued: Issued = request.app.state.links
-    return json_answer(Links(issued.of(grant)), headers=READ_HEADERS)
+    return json_answer(Links(await issued.of(grant)), headers=READ_HEADERS)
 
 
 async def revoke_link(
@@ -195,11 +204,9 @@ async def revoke_link(
     """Revoke a link to one's own channels: it opens nothing any more, and what it has opened ends now."""
     grant = _host(await manager(request), None)
     issued: Issued = request.app.state.links
-    link = issued.get(link_id)
-    if link is None or not grant.covers(link.channel):
+    if all(link.id != link_id for link in await issued.of(grant)):
         raise ResourceNotFound("There is no such link to a channel of yours, or no more.")
-    broker = operations_of(request).broker
-    await broker.revoke(link.id, time.time() + tokens.LIFETIME + tokens.SKEW)
+    await issued.revoke(link_id)
     return Response(status_code=204, headers=READ_HEADERS)
 
 

@@ -29,6 +29,8 @@ SKEW = 10
 """Seconds that the clock of whoever signs may be ahead of ours."""
 
 MAX_ID = 64
+MAX_MAKERS = 16
+"""Tokens by which one was made, from the first to its own maker: a chain that is longer is a mistake."""
 MAX_RATE = 1000
 Id = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_\-]+\Z", max_length=MAX_ID)]
 TokenRole = Literal["viewer", "player", "scorekeeper", "host", "admin"]
@@ -50,16 +52,28 @@ class Claims(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The player whose row it is good for."""
     rate: Annotated[int, Meta(ge=1, le=MAX_RATE)] | None = None
     """Publishes in any second, over all connections of its bearers."""
+    makers: Annotated[tuple[Id, ...], Meta(max_length=MAX_MAKERS)] = ()
+    """The tokens that it goes back to: it is good for nothing any more when one of them is revoked. It says so itself,
+    so that every process knows, and one that starts later too."""
 
 
 def new_claims(
-    role: TokenRole, channel: str, player: str | None, lifetime: float, rate: int | None = None
+    role: TokenRole,
+    channel: str,
+    player: str | None,
+    lifetime: float,
+    rate: int | None = None,
+    makers: tuple[str, ...] = (),
 ) -> Claims:
     """The claims of a token that is issued now, for ``lifetime`` seconds; raises `BadRequest`."""
     if not 1 <= lifetime <= LIFETIME:
         raise BadRequest(f"it is to live 1 s to {LIFETIME // 3600} h")
     if rate is not None and not 1 <= rate <= MAX_RATE:
         raise BadRequest(f"its rate is 1 to {MAX_RATE} publishes in a second")
+    if len(makers) > MAX_MAKERS:
+        raise BadRequest(
+            f"it would be made by a token that was made by one, {MAX_MAKERS} times over"
+        )
     now = int(time.time())
     name = secrets.token_urlsafe(12)
     return Claims(
@@ -70,6 +84,7 @@ def new_claims(
         channel=channel,
         sub=player,
         rate=rate,
+        makers=makers,
     )
 
 
