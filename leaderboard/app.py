@@ -95,6 +95,7 @@ def create_app(settings: Settings, sources: Mapping[str, str] | None = None) -> 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await broker.start()
+        bots.start()
         yield
         await bots.stop()
         await realtime.drain()

@@ -3,6 +3,9 @@ now and then, and what they press goes the way of a player's publish, through th
 
 How many there are and how much they press is data of the room (``bots`` and ``rate`` in its props), so all that is kept
 here is who plays on which round. What a bot does follows from the seed of the room, the round and its number.
+
+Of several processes one plays the bots of a room, as long as it says that it does; when it is gone another finds the
+room and goes on where the rows of the bots are. So none of it is lost but the seconds until then.
 """
 
 from __future__ import annotations
@@ -10,13 +13,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
 from random import Random
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from leaderboard import crowd
+from leaderboard.board import Person
 from leaderboard.engines import Reading
 from leaderboard.errors import Refusal
 from leaderboard.events import Enter, Event, Hide, Show
@@ -41,7 +47,14 @@ SEATS = 4.0
 """Seconds after which it is looked whether the bots are still there: a host may bring the board to another round."""
 LATE = 1000
 """Milliseconds of a round after which a bot was not there from the start."""
-BY = "bots"
+LEASE = 3.0
+"""Seconds after which a process that plays bots, and does not say so again, counts as gone."""
+SAID = 1.0
+"""Seconds after which it says so again."""
+LOOK = 1.0
+"""Seconds between two looks for rooms whose process is gone."""
+HANDED = 0.001
+"""Seconds that a process which ends keeps a room: another takes it at its next look."""
 _ONE = View(top=1)
 
 
@@ -55,14 +68,16 @@ class Bot:
 
     __slots__ = ("_dice", "_due", "_hand", "_pace", "_skill", "n", "player")
 
-    def __init__(self, player: str, seed: int, number: int, now: int) -> None:
+    def __init__(
+        self, player: str, seed: int, number: int, now: int, hand: Hand | None = None
+    ) -> None:
         self.player = player
         self.n = 0
         self._dice = Random(f"{seed} {number} {player}")
         self._pace = self._dice.uniform(0.75, 1.35)
         self._skill = self._dice.uniform(0.84, 0.97)
         self._due = now + self._dice.uniform(450, 1300)
-        self._hand = Hand()
+        self._hand = hand or Hand()
 
     def presses(self, until: int, pause: float, lights: Sequence[int]) -> list[dict[str, int]]:
         """What it presses up to a moment of the round, with so many milliseconds in between on average."""
@@ -80,10 +95,11 @@ class Bot:
 
 
 class Bots:
-    """The rooms of this process that have bots."""
+    """The rooms whose bots this process plays."""
 
     def __init__(self, operations: Operations) -> None:
         self._operations = operations
+        self._finder: asyncio.Task[None] | None = None
         self._rooms: dict[str, asyncio.Task[None]] = {}
         self._rates: dict[str, int] = {}
         self._asked: set[str] = set()
@@ -97,32 +113,70 @@ class Bots:
             self._rooms[channel] = task
             task.add_done_callback(lambda _: self._rooms.pop(channel, None))
 
+    def start(self) -> None:
+        """Look for rooms whose process is gone, too."""
+        self._finder = asyncio.create_task(self._find(), name="finder of rooms with bots")
+
     async def stop(self) -> None:
-        """Play no more anywhere."""
-        tasks = list(self._rooms.values())
+        """Play no more anywhere: other processes go on."""
+        rooms = list(self._rooms)
+        tasks = [*self._rooms.values(), *([self._finder] if self._finder else [])]
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+        for channel in rooms:
+            with contextlib.suppress(Refusal):
+                await self._operations.broker.lead(channel, HANDED)
+
+    async def _find(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK)
+            with contextlib.suppress(Refusal):
+                for channel in await self._operations.broker.unled():
+                    self.look_after(channel)
 
     async def _run(self, channel: str) -> None:
+        broker = self._operations.broker
         try:
             while channel in self._asked:
                 self._asked.discard(channel)
-                await _Table(self._operations, channel, self._rates).play()
+                if not await self._leads(channel):
+                    # Another plays. It may have seen no bots a moment before there were some, and be about to leave.
+                    await asyncio.sleep(LEASE)
+                    if not await self._leads(channel):
+                        return
+                await _Table(self._operations, channel, self._rates, self._leads).play()
+            await broker.lead(channel, 0)
+        except Refusal as refusal:  # who can be reached goes on, perhaps this process
+            log.info("the bots of %s have stopped: %s", channel, refusal.message)
         except Exception:
             log.exception("the bots of %s have stopped", channel)
         finally:
             self._rates.pop(channel, None)
 
+    async def _leads(self, channel: str) -> bool:
+        return await self._operations.broker.lead(channel, LEASE)
+
 
 class _Table:
     """The bots of one room."""
 
-    def __init__(self, operations: Operations, channel: str, rates: dict[str, int]) -> None:
+    def __init__(
+        self,
+        operations: Operations,
+        channel: str,
+        rates: dict[str, int],
+        leads: Callable[[str], Awaitable[bool]],
+    ) -> None:
         self._operations = operations
         self._channel = channel
         self._rates = rates
+        self._leads = leads
+        self._by = f"bots-{secrets.token_hex(4)}"
+        """Whoever plays them counts its events anew."""
+        self._hands: dict[str, Hand] = {}
+        """How far those are whom another has played, or this process before."""
         self._round: tuple[str, int] = ("", 0)
         self._bots: dict[str, Bot] = {}
         self._token = ""
@@ -130,8 +184,14 @@ class _Table:
         self._names: list[str] = []
 
     async def play(self) -> None:
-        """Until the room ends, or has no bots any more."""
+        """Until the room ends, has no bots any more, or another process plays them."""
+        loop = asyncio.get_running_loop()
+        said = loop.time()
         while True:
+            if loop.time() >= said + SAID:
+                if not await self._leads(self._channel):
+                    return
+                said = loop.time()
             reading = await self._operations.broker.read(self._channel, _ONE)
             try:
                 game = msgspec.json.decode(reading.props, type=Game)
@@ -168,6 +228,8 @@ class _Table:
         ]
         if events:
             await act(self._operations, self._channel.rpartition("/")[2], events)
+        if not self._seated:
+            self._hands = _hands(found, reading.round.number)
         self._seated = stamp
 
     async def _press(self, reading: Reading, game: Game) -> None:
@@ -176,6 +238,8 @@ class _Table:
         if round.state != "open" or ends_at is None or not game.rate:
             return
         if self._round != (reading.epoch, round.number):
+            if self._round[0]:
+                self._hands.clear()  # they were of the round before
             self._round, self._bots = (reading.epoch, round.number), {}
             self._token, _ = self._operations.auth.issue("host", self._channel, None, LIFETIME)
         now = min(game.round_ms - 1, int(game.round_ms - (ends_at - reading.now) * 1000))
@@ -188,16 +252,38 @@ class _Table:
             player = f"{BOT}{number}"
             bot = self._bots.get(player)
             if bot is None:
-                bot = self._bots[player] = Bot(player, game.seed, round.number, start)
+                hand = self._hands.pop(player, None)
+                bot = self._bots[player] = Bot(player, game.seed, round.number, start, hand)
             if hits := bot.presses(now, pause, lights):
                 bot.n += 1
                 said: dict[str, Any] = {"player": player, "hits": hits, "round": round.number}
-                events.append(encode({**said, "by": BY, "n": bot.n}).decode())
+                events.append(encode({**said, "by": self._by, "n": bot.n}).decode())
         for start in range(0, len(events), MAX_EVENTS):
             batch = events[start : start + MAX_EVENTS]
             await self._operations.perform(
                 self._channel, {"authorization": self._token}, batch, limited=False
             )
+
+
+class _Row(Struct, frozen=True):
+    """What the referee has written into a bot's row."""
+
+    round: int
+    light: int
+    combo: int
+    ready: int
+
+
+def _hands(people: Sequence[Person], number: int) -> dict[str, Hand]:
+    """How far the bots of a round are, by their rows."""
+    found = {}
+    for each in people:
+        if each.row is not None and each.row.meta is not None:
+            with contextlib.suppress(msgspec.ValidationError):
+                row = msgspec.json.decode(each.row.meta, type=_Row)
+                if row.round == number:
+                    found[each.player] = Hand(row.light, row.combo, row.ready)
+    return found
 
 
 def _pause(reading: Reading) -> float:

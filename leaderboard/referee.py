@@ -126,8 +126,10 @@ async def _judge(ctx: Context, event: Event, moment: Moment) -> dict[str, Any]:
     known = known or _Known()
     meta = {} if entry is None or entry.meta is None else msgspec.json.decode(entry.meta)
     progress, before = known.progress, known.total if entry is None else float(entry.score)
-    if progress.round != said.round:
-        progress = _progress(meta, said.round)
+    told = _progress(meta, said.round)
+    # The row knows better where another process has judged meanwhile, whom the player's connection has been to.
+    if progress.round != said.round or (told.light, told.ready) > (progress.light, progress.ready):
+        progress = told
         before = before if entry is not None else 0.0
 
     hand, total = _play(progress, before, said.hits, _rules(moment), moment)
