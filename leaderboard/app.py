@@ -60,11 +60,25 @@ CROSS_ORIGIN = ("/event", "/api/", "/static/")
 """What pages of other sites may use: publishing, reading, and the scripts that do both."""
 
 
+def may_share(settings: Settings) -> None:
+    """Raises `ConfigError` where an engine is shared and there is nothing by which its processes would know each other:
+    a secret and a key that one makes for itself no other has."""
+    engine = str(settings.engine_url).partition(":")[0]
+    there = {"secret": settings.secret.get_secret_value(), "api_keys": settings.api_keys}
+    missing = [name for name, value in there.items() if not value]
+    if engine != "memory" and missing:
+        raise ConfigError(
+            f"with {engine}:// every process needs the same {' and '.join(missing)}: set them, since what one makes "
+            "for itself no other knows"
+        )
+
+
 def create_app(settings: Settings, sources: Mapping[str, str] | None = None) -> FastAPI:
     """The whole server as an ASGI application. Raises `ConfigError` for settings that contradict each other.
 
     ``sources`` tell where settings come from, by dotted name.
     """
+    may_share(settings)
     settings, differences = emulated(settings) if settings.emulate else (settings, [])
     emulation = Emulation(differences) if settings.emulate else None
     metrics = Metrics()

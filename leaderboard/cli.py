@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import socket
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ import typer
 from pydantic import SecretStr, ValidationError
 
 from leaderboard import __version__, certificates, cloudformation, logs, serving
-from leaderboard.app import create_app
+from leaderboard.app import create_app, may_share
 from leaderboard.auth import Authenticator, new_api_key
 from leaderboard.beside import Beside
 from leaderboard.commands import (
@@ -171,8 +172,8 @@ def serve(
         made = certificates.make(settings) if settings.tls_cert == DEV else None
         context = certificates.context(settings, made)
         if settings.workers > 1:
-            handed = {
-                "secret": secrets.token_urlsafe(32),
+            handed: dict[str, Any] = {
+                "secret": settings.secret.get_secret_value() or secrets.token_urlsafe(32),
                 "api_keys": [{"key": made_key, "role": "admin"}],
             }
 
@@ -181,7 +182,7 @@ def serve(
                 own = {name: value for name, value in handed.items() if not again.values.get(name)}
                 return Plan({**again.values, **own}, again.sources, path, made, plain_asgi)
 
-            _serve_by_workers(settings, plan, made_key)
+            _serve_by_workers(settings, handed["secret"], plan, made_key, beside)
             return
         app = create_app(settings, loaded.sources)
         bound = serving.listen(settings.host, settings.port)
@@ -192,15 +193,25 @@ def serve(
         fail(f"engine_url: {error}")
 
     def ready() -> None:
-        urls = serving.urls(settings, bound)
-        _announce(app.state.settings, urls, made_key)
-        key = made_key or settings.api_keys[0].key.get_secret_value()
-        beside.start({"LEADERBOARD_URL": urls[-1], "LEADERBOARD_KEY": key})
+        _begin(app.state.settings, bound, made_key, beside)
 
     app.state.authority = made and made.authority
     serving.run(app, settings, [bound], ready, plain_asgi=plain_asgi, tls=context)
-    if settings.emulate:
-        _tell_of_emulation(app.state.emulation)
+    _end(beside, app.state.emulation)
+
+
+def _begin(settings: Settings, bound: socket.socket, made_key: str | None, beside: Beside) -> None:
+    """Connections are accepted: say where, and start the command."""
+    urls = serving.urls(settings, bound)
+    _announce(settings, urls, made_key)
+    key = made_key or settings.api_keys[0].key.get_secret_value()
+    beside.start({"LEADERBOARD_URL": urls[-1], "LEADERBOARD_KEY": key})
+
+
+def _end(beside: Beside, emulation: Emulation | None = None) -> None:
+    beside.stop()
+    if emulation is not None:
+        _tell_of_emulation(emulation)
     out.print("Stopped.")
     if beside.code:
         raise typer.Exit(beside.code)
@@ -297,9 +308,13 @@ def demo(
     if "host" not in loaded.sources:
         settings = settings.model_copy(update={"host": "0.0.0.0"})
     settings, made_key = _with_key(settings)
+    logs.configure(settings)
     sys.path.append(str((loaded.file or Path(DEFAULT_FILE)).absolute().parent))
     try:
-        app = create_app(settings)
+        _may_be_several(loaded.settings)
+        made = certificates.make(settings) if settings.tls_cert == DEV else None
+        context = certificates.context(settings, made)
+        app = create_app(settings, loaded.sources)
         bound = serving.listen(settings.host, settings.port)
         serving.check_engine(settings)
     except (ConfigError, serving.CannotListen) as error:
@@ -309,12 +324,22 @@ def demo(
     show = Show(app, settings, serving.urls(settings, bound)[-1], bots=bots, browser=browser)
     if made_key:
         out.print(f"API key  [bold]{made_key}[/bold]  (admin, made for this run)")
-    serving.run(app, settings, [bound], show.begin)
+    if settings.tls_cert == DEV:
+        _tell_of_authority(serving.urls(settings, bound)[-1])
+    app.state.authority = made and made.authority
+    serving.run(app, settings, [bound], show.begin, tls=context)
     out.print("Stopped.")
 
 
-def _serve_by_workers(settings: Settings, plan: Callable[[], Plan], made_key: str | None) -> None:
-    create_app(settings)  # what it refuses is said here, once
+def _serve_by_workers(
+    settings: Settings,
+    secret: str,
+    plan: Callable[[], Plan],
+    made_key: str | None,
+    beside: Beside,
+) -> None:
+    # What it refuses is said here, once.
+    create_app(settings.model_copy(update={"secret": SecretStr(secret)}))
     bound = serving.listen(settings.host, settings.port)
     own = [
         serving.listen(settings.host, settings.worker_port + number)
@@ -322,31 +347,21 @@ def _serve_by_workers(settings: Settings, plan: Callable[[], Plan], made_key: st
     ]
     serving.check_engine(settings)
     crew = Workers(plan, bound, own, settings.workers)
-    crew.run(lambda: _announce(settings, serving.urls(settings, bound), made_key))
-    out.print("Stopped.")
+    crew.run(lambda: _begin(settings, bound, made_key, beside))
+    _end(beside)
 
 
 def _may_be_several(settings: Settings) -> None:
-    """Raises `ConfigError` where processes could not be one server: for want of an engine, or of what they share."""
-    if str(settings.engine_url).startswith("memory:"):
-        if settings.workers > 1:
-            raise ConfigError(
-                f"{settings.workers} workers need an engine that they share: set LEADERBOARD_ENGINE_URL=redis://…; "
-                "with boards in the memory of each, players would not meet"
-            )
-        return
-    missing = [
-        name
-        for name, there in (
-            ("secret", settings.secret.get_secret_value()),
-            ("api_keys", settings.api_keys),
-        )
-        if not there
-    ]
-    if missing and settings.workers == 1:
+    """Raises `ConfigError` where processes could not be one server: for want of an engine, or of what they share.
+
+    Asked before a key is made for this run. Workers have theirs handed down.
+    """
+    if settings.workers == 1:
+        may_share(settings)
+    elif str(settings.engine_url).startswith("memory:"):
         raise ConfigError(
-            f"with {str(settings.engine_url).partition(':')[0]}:// every process needs the same "
-            f"{' and '.join(missing)}: set them, since what one makes for itself no other knows"
+            f"{settings.workers} workers need an engine that they share: set LEADERBOARD_ENGINE_URL=redis://…; "
+            "with boards in the memory of each, players would not meet"
         )
 
 
@@ -370,9 +385,7 @@ def _announce(settings: Settings, urls: list[str], made_key: str | None) -> None
     if made_key:
         out.print(f"  API key    [bold]{made_key}[/bold]  (admin, made for this run)")
     if settings.tls_cert == DEV:
-        out.print("  TLS        by a certificate made for this run; for clients to trust it:")
-        out.print(f"             curl -sk {own}/-/ca.pem -o ca.pem", markup=False)
-        out.print("             export SSL_CERT_FILE=ca.pem NODE_EXTRA_CA_CERTS=ca.pem")
+        _tell_of_authority(own)
     if settings.emulate:
         out.print("  as AWS     extensions are passed over, and told below when a client tries one")
         out.print(
@@ -395,6 +408,12 @@ def _announce(settings: Settings, urls: list[str], made_key: str | None) -> None
         )
         out.print(f"  {seer}leaderboard watch /{first}/demo{to}", markup=False)
         out.print(f"and look at {base}/l/{first}/demo. Ctrl-C stops the server.\n")
+
+
+def _tell_of_authority(own: str) -> None:
+    out.print("  TLS        by a certificate made for this run; for clients to trust it:")
+    out.print(f"             curl -sk {own}/-/ca.pem -o ca.pem", markup=False)
+    out.print("             export SSL_CERT_FILE=ca.pem NODE_EXTRA_CA_CERTS=ca.pem")
 
 
 @cli.command()
