@@ -1,0 +1,248 @@
+"""Processes of `leaderboard serve` on one Redis: rates, links and bots are those of all of them together."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.appsync import Client, connect, error_types, eventually
+from tests.conftest import ADMIN
+from tests.processes import PATIENCE, Serve, serve
+from tests.redis_server import RedisServer
+
+BOARD = "/leaderboard/cup"
+SECRET = "a secret that all processes of a test have"
+pytestmark = pytest.mark.timeout(150)  # processes start slowly where others work too
+
+
+class Node:
+    """One process, and who speaks to it."""
+
+    def __init__(self, served: Serve, url: str, stack: AsyncExitStack) -> None:
+        self.served = served
+        self.url = url
+        self._stack = stack
+
+    async def http(self, token: str | None = None) -> httpx.AsyncClient:
+        """As an admin, or by a token."""
+        headers = {"x-api-key": ADMIN} if token is None else {"authorization": token}
+        client = httpx.AsyncClient(base_url=self.url, headers=headers, timeout=20)
+        return await self._stack.enter_async_context(client)
+
+    async def client(self, token: str | None = None) -> Client:
+        socket = self.url.replace("http", "ws") + "/event/realtime"
+        key = ADMIN if token is None else None
+        return await self._stack.enter_async_context(connect(socket, key, token=token))
+
+    async def events(self) -> float:
+        """Events of the game that this process has applied."""
+        text = (await (await self.http()).get("/metrics")).text
+        found = re.findall(
+            r'^leaderboard_successful_events_total\{.*"game".*\} (\S+)', text, re.MULTILINE
+        )
+        return sum(map(float, found))
+
+
+Start = Callable[[], Awaitable[Node]]
+
+
+@pytest.fixture
+async def start(tmp_path: Path) -> AsyncIterator[Start]:
+    """Starts one process more."""
+    async with AsyncExitStack() as stack:
+        redis = stack.enter_context(RedisServer(tmp_path))
+
+        async def start() -> Node:
+            settings: dict[str, Any] = {
+                "engine_url": redis.patient_url,
+                "secret": SECRET,
+                "limits": {"publishes_per_second": 0},
+            }
+            served = await stack.enter_async_context(serve(**settings))
+            return Node(served, await served.url(), stack)
+
+        yield start
+
+
+async def link(http: httpx.AsyncClient, **wanted: Any) -> dict[str, Any]:
+    answer = await http.post("/api/links", json={"role": "viewer", "channel": BOARD, **wanted})
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json())
+
+
+async def links(http: httpx.AsyncClient) -> list[str]:
+    return [each["id"] for each in (await http.get("/api/links")).json()["links"]]
+
+
+# -- rates -------------------------------------------------------------------------------------------------------------
+
+
+async def publish_for(client: Client, seconds: float) -> int:
+    """Publish again and again: how many of them were taken."""
+    loop = asyncio.get_running_loop()
+    end, taken = loop.time() + seconds, 0
+    while loop.time() < end:
+        answer = await client.publish(BOARD, {"player": "ann", "score": taken})
+        if answer["type"] == "publish_success":
+            taken += 1
+        else:
+            assert error_types(answer) == ["LimitExceededError"]
+            assert 0 < answer["errors"][0]["retryAfterMs"] <= 1000
+            await asyncio.sleep(0.005)
+    return taken
+
+
+async def test_the_rate_of_a_credential_is_that_of_all_processes(start: Start) -> None:
+    one, other = await start(), await start()
+    made = await link(await one.http(), role="scorekeeper", rate=40)
+    clients = [await node.client(made["token"]) for node in (one, other, one, other)]
+    seconds = 4.0
+    taken = sum(await asyncio.gather(*(publish_for(client, seconds) for client in clients)))
+    # Each by itself would let 40 through in any second: 320 to 400 of them.
+    assert 0.75 * 40 * seconds <= taken <= 1.125 * 40 * (seconds + 1)
+    event = {"channel": BOARD, "events": [json.dumps({"player": "ann", "score": 1})]}
+    doors = [await node.http(made["token"]) for node in (one, other)]
+    answers = await asyncio.gather(*(each.post("/event", json=event) for each in doors * 40))
+    codes = [answer.status_code for answer in answers]
+    assert 429 in codes, "HTTP is counted with it"
+    assert codes.count(200) < 60, "by each process alone it would be all of them"
+
+
+async def test_who_is_at_one_process_alone_has_the_whole_rate(start: Start) -> None:
+    one, _ = await start(), await start()
+    made = await link(await one.http(), role="scorekeeper", rate=40)
+    client = await one.client(made["token"])
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    answers = [
+        (await client.publish(BOARD, {"player": "ann", "score": n}))["type"] for n in range(45)
+    ]
+    if loop.time() - began < 1.0:  # else the machine is too slow to tell
+        assert answers == ["publish_success"] * 40 + ["publish_error"] * 5
+
+
+# -- links -------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_link_is_listed_and_revoked_at_every_process(start: Start) -> None:
+    one, other = await start(), await start()
+    here, there = await one.http(), await other.http()
+    first, second = await link(here, label="door"), await link(there)
+    assert await links(here) == await links(there) == [second["id"], first["id"]]
+    watcher = await one.client(first["token"])
+    await watcher.subscribe(BOARD)
+    assert (await there.delete(f"/api/links/{first['id']}")).status_code == 204
+    assert error_types(await watcher.expect("connection_error")) == ["UnauthorizedException"]
+    assert await watcher.closed() == 1000
+    assert await links(here) == await links(there) == [second["id"]]
+    assert (await here.delete(f"/api/links/{first['id']}")).status_code == 404
+
+
+async def test_what_was_made_by_a_revoked_link_ends_at_every_process(start: Start) -> None:
+    one, other = await start(), await start()
+    made = await link(await one.http(), role="presenter")
+    child = await link(await other.http(made["token"]), role="presenter")
+    grandchild = await link(await one.http(child["token"]), role="scorekeeper")
+    unrelated = await link(await other.http(), role="scorekeeper")
+    watchers = [
+        await node.client(each["token"])
+        for node in (one, other)
+        for each in (made, child, grandchild)
+    ]
+    stays = await other.client(unrelated["token"])
+    admin = await other.http()
+    assert (await admin.delete(f"/api/links/{made['id']}")).status_code == 204
+    for watcher in watchers:
+        assert await watcher.closed() == 1000
+    assert await stays.alive()
+    assert await links(admin) == [unrelated["id"]]
+    late = await start()
+
+    async def known() -> bool:
+        answer = await (await late.http(grandchild["token"])).get(f"/api/boards{BOARD}")
+        return answer.status_code == 401
+
+    await eventually(known)
+    for node in (one, other, late):
+        for each in (made, child, grandchild):
+            answer = await (await node.http(each["token"])).get(f"/api/boards{BOARD}")
+            assert answer.json()["message"] == "This token was revoked."
+
+
+# -- bots --------------------------------------------------------------------------------------------------------------
+
+
+async def rows(node: Node, channel: str) -> dict[str, float]:
+    board = (await (await node.http()).get(f"/api/boards{channel}?top=50")).json()
+    return {row["player"]: row["score"] for row in board["rows"]}
+
+
+async def until_more(node: Node, channel: str, before: float) -> float:
+    """Until the bots have more points than before: how many."""
+    async with asyncio.timeout(PATIENCE):
+        while (total := sum((await rows(node, channel)).values())) <= before:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+    return total
+
+
+@pytest.mark.parametrize("ends", [signal.SIGKILL, signal.SIGTERM])
+async def test_bots_play_once_and_go_on_when_their_process_is_gone(
+    start: Start, ends: signal.Signals
+) -> None:
+    nodes = [await start(), await start(), await start()]
+    wanted = {"bots": 6, "rate": 20, "round_ms": 120_000}
+    room = (await (await nodes[0].http()).post("/api/rooms", json=wanted)).json()
+    channel = room["channel"]
+    host = await nodes[1].http(room["host_token"])
+    # Asked for at every process, as from pages of hosts on each.
+    for node in nodes:
+        form = {"token": room["host_token"]}
+        headers = {"origin": node.url}
+        page = await node.http()
+        path = f"/ui/room/{room['code']}"
+        await page.post(f"{path}/host", data=form, headers=headers)
+        await page.post(f"{path}/bots", data={"bots": "6", "rate": "20"}, headers=headers)
+    opened = await host.post(f"/api/boards{channel}", json={"op": "open", "for_ms": 120_000})
+    assert opened.json()["failed"] == []
+    await until_more(nodes[1], channel, 100)
+    assert len(await rows(nodes[1], channel)) == 6
+    applied = [await node.events() for node in nodes]
+    # One has played; the host's control is one event of the second.
+    busy = [index for index, count in enumerate(applied) if count > 5]
+    assert len(busy) == 1, applied
+    gone = nodes.pop(busy[0])
+    await gone.served.ends(ends)
+    before = sum((await rows(nodes[0], channel)).values())
+    counts = [await node.events() for node in nodes]
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    await until_more(nodes[0], channel, before + 50)
+    assert loop.time() - began < 20, "seconds, where nothing else is going on"
+    assert len(await rows(nodes[0], channel)) == 6
+    now = [await node.events() for node in nodes]
+    grown = [new - old for new, old in zip(now, counts, strict=True)]
+    assert min(grown) == 0 < max(grown), "one of the two that are left has taken over"
+
+
+async def test_bots_that_a_host_adds_elsewhere_play_too(start: Start) -> None:
+    one, other = await start(), await start()
+    room = (await (await one.http()).post("/api/rooms", json={"round_ms": 120_000})).json()
+    page = await other.http()
+    path, headers = f"/ui/room/{room['code']}", {"origin": other.url}
+    form = {"token": room["host_token"]}
+    assert (await page.post(f"{path}/host", data=form, headers=headers)).status_code == 204
+    await page.post(f"{path}/bots", data={"bots": "3"}, headers=headers)
+
+    async def seated() -> bool:
+        return len(await rows(one, room["channel"])) == 3
+
+    await eventually(seated)
