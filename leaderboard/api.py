@@ -115,7 +115,7 @@ async def revoke(
     """Revoke a signed token, for an admin: it opens nothing any more, and what it has opened ends now.
 
     Any id will do, since the server keeps no list of the tokens that were issued. A revocation is forgotten with the
-    server's process; the setting `tokens_not_before` ends all older tokens for good.
+    boards, when the server or its Redis ends; the setting `tokens_not_before` ends all older tokens for good.
     """
     operations = operations_of(request)
     operations.auth.may_revoke(await manager(request))

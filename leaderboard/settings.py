@@ -148,7 +148,7 @@ class Settings(BaseSettings):
     tokens_not_before: AwareDatetime | None = Field(
         None,
         description="No token that was issued before is taken, as 2026-01-31T18:00:00Z: a revocation lasts as long as"
-        " the process, this as long as it is configured.",
+        " boards do, this as long as it is configured.",
     )
     viewer_key: str = Field(
         "pk_viewer",

@@ -6,11 +6,14 @@ import asyncio
 import os
 import re
 import signal
+import ssl
 import sys
 from pathlib import Path
 
 import httpx
 import pytest
+
+from tests.processes import serve
 
 COMMAND = (sys.executable, "-m", "leaderboard", "demo", "--port", "0")
 
@@ -63,6 +66,30 @@ async def test_where_no_phone_can_get_it_says_so_and_prints_no_code(tmp_path: Pa
     text, _ = await printed(tmp_path, "--host", "127.0.0.1")
     assert "No phone can get here" in text
     assert "▄▄▄▄▄" not in text
+
+
+async def test_it_serves_tls_and_logs_as_the_settings_say(tmp_path: Path) -> None:
+    settings = {"tls_cert": "dev", "log_format": "json", "log_level": "debug"}
+    flags = ("--bots", "0", "--no-browser")
+    async with serve(*flags, program=("leaderboard", "demo"), **settings) as demo:
+        await demo.says("and the room with it")
+        stage = (await demo.says(r"presenter +(https://\S+)/r/"))[1]
+        assert "ca.pem" in demo.said
+        async with httpx.AsyncClient(verify=False) as stranger:  # noqa: S501, it asks whom to trust
+            authority = tmp_path / "ca.pem"
+            authority.write_bytes((await stranger.get(f"{stage}/-/ca.pem")).content)
+        trusting = ssl.create_default_context(cafile=str(authority))
+        async with httpx.AsyncClient(verify=trusting) as web:
+            assert (await web.get(f"{stage}/healthz")).status_code == 200
+        await demo.says(r'"message": ?"GET /healthz"')
+        assert await demo.ends() == 0
+
+
+async def test_it_refuses_an_engine_that_it_would_share_with_nobody() -> None:
+    settings = {"engine_url": "redis://127.0.0.1:1", "api_keys": None}
+    async with serve("--no-browser", program=("leaderboard", "demo"), **settings) as demo:
+        assert await demo.ends(None) == 1
+        assert "every process needs the same secret and api_keys: set them" in demo.said
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="these have a browser of their own")

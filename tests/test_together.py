@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import signal
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Any
 import httpx
 import pytest
 
+from leaderboard.app import create_app
+from leaderboard.settings import ConfigError, Settings
 from tests.appsync import Client, connect, error_types, eventually
 from tests.conftest import ADMIN
 from tests.processes import PATIENCE, Serve, serve
@@ -81,6 +84,48 @@ async def link(http: httpx.AsyncClient, **wanted: Any) -> dict[str, Any]:
 
 async def links(http: httpx.AsyncClient) -> list[str]:
     return [each["id"] for each in (await http.get("/api/links")).json()["links"]]
+
+
+# -- how they begin ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ({}, "secret and api_keys"),
+        ({"secret": SECRET}, "api_keys"),
+        ({"api_keys": [{"key": ADMIN, "role": "admin"}]}, "secret"),
+    ],
+)
+@pytest.mark.parametrize("url", ["redis://127.0.0.1:1", "redis+cluster://127.0.0.1:1"])
+def test_an_application_without_what_its_processes_share_is_refused(
+    url: str, given: dict[str, Any], missing: str
+) -> None:
+    with pytest.raises(ConfigError, match=f"every process needs the same {missing}: set"):
+        create_app(Settings(engine_url=url, **given))
+    create_app(Settings(**given))
+
+
+ONE_STEP = f"""
+{sys.executable} -m leaderboard publish /leaderboard/cup --player ann --score 7 &&
+{sys.executable} -m leaderboard watch /leaderboard/cup --count 1 && exit 3
+"""
+
+
+async def test_a_command_runs_beside_workers_and_ends_them(tmp_path: Path) -> None:
+    """Secret and key are made for the run, and the command has the key."""
+    with RedisServer(tmp_path) as redis:
+        settings = {"engine_url": redis.patient_url, "api_keys": None}
+        begun = ("--workers", "2", "--")
+        async with serve(*begun, "sh", "-c", ONE_STEP, **settings) as server:
+            assert await server.ends(None) == 3, server.said
+            assert "ann 7" in server.said
+            assert server.said.endswith("Stopped.\n")
+        async with serve(*begun, "sleep", "600", **settings) as server:
+            await server.says("is ready at")
+            assert await server.ends() == 0
+        async with serve(*begun, "no-such-command", **settings) as server:
+            assert await server.ends(None) == 127
 
 
 # -- rates -------------------------------------------------------------------------------------------------------------
