@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import websockets
 import yaml
 
+from leaderboard.lights import lights_of
 from leaderboard.metrics import Metrics
 from leaderboard.sources import load
 from tests.amplify import application
-from tests.appsync import Client, connect, eventually
+from tests.appsync import Client, Snapshot, connect
+from tests.balancer import balancer
 from tests.checkout import ROOT
 from tests.conftest import ADMIN
-from tests.needs import needs
 from tests.processes import PATIENCE, Serve, serve
-from tests.redis_server import RedisServer, free_port
+from tests.redis_server import RedisServer
 
 DEPLOY = ROOT / "docs" / "deploy"
 APPS = ("app1", "app2", "app3")
@@ -138,29 +141,7 @@ async def scaled(tmp_path: Path) -> AsyncIterator[Topology]:
         }
         apps = [await stack.enter_async_context(serve(**settings)) for _ in APPS]
         urls = await asyncio.gather(*(app.url() for app in apps))
-        port = free_port()
-        text = (
-            (DEPLOY / "nginx.conf").read_text().replace("listen 8080", f"listen 127.0.0.1:{port}")
-        )
-        for app, url in zip(APPS, urls, strict=True):
-            text = text.replace(f"{app}:8000", url.removeprefix("http://"))
-        text = re.sub(r"/tmp(?=/)", str(tmp_path), text)  # noqa: S108, it is replaced
-        (tmp_path / "nginx.conf").write_text(text)
-        nginx = subprocess.Popen(  # noqa: ASYNC220, it is there in no time
-            [needs("nginx"), "-p", tmp_path, "-c", tmp_path / "nginx.conf", "-g", "daemon off;"]
-        )
-        stack.callback(nginx.wait, 10)
-        stack.callback(nginx.terminate)
-        url = f"http://127.0.0.1:{port}"
-
-        async def answers() -> bool:
-            try:
-                async with httpx.AsyncClient() as http:
-                    return (await http.get(f"{url}/readyz")).status_code == 200
-            except httpx.TransportError:
-                return False
-
-        await eventually(answers)
+        url = stack.enter_context(balancer(tmp_path, urls))
         yield Topology(url, apps, urls)
 
 
@@ -208,6 +189,74 @@ async def test_a_server_that_is_killed_is_passed_by(scaled: Topology) -> None:
     async with asyncio.timeout(PATIENCE), connect(scaled.socket, ADMIN) as client:
         board = await client.subscribe(BOARD)
         assert (await client.snapshot(board, version=1))["rows"][0]["player"] == "ann"
+
+
+def hides(places: int, snapshot: Snapshot) -> bool:
+    return bool(snapshot["round"].get("hidden", 0) == places)
+
+
+@pytest.mark.timeout(150)
+async def test_a_room_is_one_whichever_server_its_people_are_at(scaled: Topology) -> None:
+    """Made at one, led from another, watched at all: round, presence, freezing and the reveal."""
+    async with AsyncExitStack() as stack:
+        one, two, three = [
+            await stack.enter_async_context(httpx.AsyncClient(base_url=url)) for url in scaled.urls
+        ]
+        room = (await one.post("/api/rooms", json={"round_ms": 60_000, "seed": 7})).json()
+        channel, host = room["channel"], {"authorization": room["host_token"]}
+
+        async def led(http: httpx.AsyncClient, **event: Any) -> None:
+            answer = await http.post(f"/api/boards{channel}", json=event, headers=host)
+            assert answer.json()["failed"] == [], answer.text
+
+        joined = [
+            (await http.post(f"/api/rooms/{room['code']}/players", json={"name": "Ann"})).json()
+            for http in (one, two, three)
+        ]
+        assert [each["name"] for each in joined] == ["Ann", "Ann 2", "Ann 3"]
+        watchers = [
+            await stack.enter_async_context(connect(scaled.socket, "pk_viewer")) for _ in range(3)
+        ]
+        assert await scaled.connections() == [1, 1, 1]
+        seen = [await each.subscribe(channel) for each in watchers]
+        for watcher, board in zip(watchers, seen, strict=True):
+            everybody = await watcher.until(board, lambda each: each["watching"] == 3)
+            assert (everybody["total"], everybody["round"]["state"]) == (3, "closed")
+        await led(two, op="open", for_ms=60_000)
+        for watcher, board in zip(watchers, seen, strict=True):
+            await watcher.until(board, lambda each: each["round"]["state"] == "open")
+        # Whoever plays goes from one server to another, and its combo goes along.
+        lights = lights_of(7, 1, 60_000)
+        player = joined[0]
+        for light, http in enumerate((three, one, three)):
+            hits = [{"tile": lights[light], "at": 100 * light}]
+            event = {
+                "player": player["player"],
+                "hits": hits,
+                "round": 1,
+                "by": "a",
+                "n": light + 1,
+            }
+            body = {"channel": channel, "events": [json.dumps(event)]}
+            sent = await http.post("/event", json=body, headers={"authorization": player["token"]})
+            assert sent.json()["failed"] == [], sent.text
+        points = 7 + 8 + 9
+        for watcher, board in zip(watchers, seen, strict=True):
+            scored = await watcher.until(board, lambda each: each["rows"][0]["score"] == points)
+            assert scored["playing"] == 1
+        await led(three, op="freeze")
+        await led(one, op="close")
+        for watcher, board in zip(watchers, seen, strict=True):
+            await watcher.until(board, lambda each: each["round"]["frozen"])
+        for http, left in ((one, 2), (two, 1), (three, 0)):
+            await led(http, op="reveal", steps=1)
+            for watcher, board in zip(watchers, seen, strict=True):
+                shown = await watcher.until(board, partial(hides, left))
+                assert len(shown["rows"]) == 3 - left
+        scaled.apps[0].process.kill()  # and those who watched there count for some seconds only
+        for watcher, board in zip(watchers, seen, strict=True):
+            with contextlib.suppress(websockets.ConnectionClosed):
+                await watcher.until(board, lambda each: each["watching"] == 2)
 
 
 @pytest.mark.timeout(150)

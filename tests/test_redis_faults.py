@@ -96,6 +96,22 @@ async def test_who_watches_is_counted_over_all_processes(join: Join) -> None:
     assert (await one.world.read("/a/x")).elsewhere == 0
 
 
+async def test_watchers_of_a_process_that_is_killed_count_no_more(
+    monkeypatch: pytest.MonkeyPatch, join: Join
+) -> None:
+    """It tells nobody, and nothing else changes."""
+    monkeypatch.setattr("leaderboard.engines.redis.ALIVE", 1.0)
+    one, other = await join(), await join()
+    told: list[tuple[str, int]] = []
+    one.engine.watched = lambda *what: told.append(what)
+    one.engine.watch("/a/x", 2)
+    other.engine.watch("/a/x", 3)
+    await eventually(lambda: told[-1:] == [("/a/x", 3)])
+    for task in other.engine._tasks:
+        task.cancel()
+    await eventually(lambda: told[-1:] == [("/a/x", 0)])
+
+
 async def test_a_server_that_comes_back_empty_is_a_new_beginning(
     server: RedisServer, join: Join
 ) -> None:

@@ -115,7 +115,7 @@ ONE_STEP = f"""
 async def test_a_command_runs_beside_workers_and_ends_them(tmp_path: Path) -> None:
     """Secret and key are made for the run, and the command has the key."""
     with RedisServer(tmp_path) as redis:
-        settings = {"engine_url": redis.patient_url, "api_keys": None}
+        settings: dict[str, Any] = {"engine_url": redis.patient_url, "api_keys": None}
         begun = ("--workers", "2", "--")
         async with serve(*begun, "sh", "-c", ONE_STEP, **settings) as server:
             assert await server.ends(None) == 3, server.said

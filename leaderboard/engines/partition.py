@@ -22,6 +22,8 @@ class Partition:
         self.entries = self.boards = 0
         """As it last told; other partitions share the ceilings with it."""
         self.revocations = 0
+        self.processes = 0
+        """As many were alive at the last look."""
         self.asking = False
         """Whether an answer about its changes is on its way."""
         self._identity = ""

@@ -448,6 +448,10 @@ class RedisEngine(Engine):
                 watched.append(what[1:])
             else:
                 self.changed(what)
+        if partition.processes not in (0, changes.processes):
+            # Who was killed tells nobody that its watchers are gone.
+            watched = [path for path in self._watched if self._partition(path) is partition]
+        partition.processes = changes.processes
         self._count_elsewhere(partition, [path for path in watched if path in self._watched])
 
     def _begin_anew(self, partition: Partition) -> None:

@@ -1,45 +1,69 @@
-"""Two browsers on two servers that share a Redis: one room, one round, one podium."""
+"""Two browsers on two processes that share a Redis, behind a balancer: one room, one round, one podium."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.balancer import balancer
 from tests.browser.conftest import Site, Watch
 from tests.browser.room import Room, hit, join, stage
 from tests.redis_server import RedisServer
 
 
+class Balanced(Site):
+    """A balancer, and each process behind it."""
+
+    def __init__(self, url: str, processes: list[str]) -> None:
+        super().__init__()
+        self.url = url
+        self.processes = processes
+
+    def connections(self) -> list[int]:
+        """How many each process has."""
+        return [
+            int(float(re.findall(r"^leaderboard_active_connections (\S+)", text, re.MULTILINE)[0]))
+            for text in (httpx.get(f"{url}/metrics").text for url in self.processes)
+        ]
+
+
 @pytest.fixture
-def sites(tmp_path: Path) -> Iterator[tuple[Site, Site]]:
+def balanced(tmp_path: Path) -> Iterator[Balanced]:
     with ExitStack() as stack:
         redis = stack.enter_context(RedisServer(tmp_path))
-        pair = [Site(engine_url=redis.url, secret="s" * 32) for _ in range(2)]
-        for site in pair:
+        trusted = ["127.0.0.1"]
+        sites = [
+            Site(engine_url=redis.patient_url, secret="s" * 32, trusted_proxies=trusted)
+            for _ in range(2)
+        ]
+        for site in sites:
             site.start()
             stack.callback(site.close)
-        yield pair[0], pair[1]
+        urls = [site.url for site in sites]
+        yield Balanced(stack.enter_context(balancer(tmp_path, urls)), urls)
 
 
-@pytest.mark.timeout(120)
-def test_two_browsers_on_two_servers_play_one_round(
-    sites: tuple[Site, Site], page: Page, browser: Browser, watch: Watch
+@pytest.mark.timeout(180)
+def test_two_browsers_on_two_processes_play_one_round(
+    balanced: Balanced, page: Page, browser: Browser, watch: Watch
 ) -> None:
-    here, there = sites
-    room = Room(here, title="Final", round_ms=8000)
+    room = Room(balanced, title="Final", round_ms=8000)
     join(page, room, "Ann")
     other = browser.new_context()
     second = other.new_page()
-    second.goto(f"{there.url}/j/{room.code}")
+    second.goto(f"{balanced.url}/j/{room.code}")
     second.get_by_label("You are").fill("Bob")
     second.get_by_role("button", name="Join").click()
     stage(second, "lobby")
     for each in (page, second):
         expect(each.locator("#names li")).to_have_text(["Ann", "Bob"])
+    assert balanced.connections() == [1, 1], "each is at a process of its own"
     room.host(op="open", in_ms=1500, for_ms=8000)
     for each in (page, second):
         stage(each, "play")
