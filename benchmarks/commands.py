@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from benchmarks import documentation, machine, promises, results, scenarios
+from benchmarks import across, before, documentation, machine, promises, results, scenarios
 from benchmarks.processes import processes
 from benchmarks.ranking import ranking
 from benchmarks.results import Table
@@ -62,7 +62,8 @@ def _jobs(arguments: argparse.Namespace) -> Iterable[Job]:
         "connect": [scenarios.connect],
         "ranking": [partial(ranking, sizes=sizes)],
     }
-    jobs["processes"] = [processes]
+    jobs["processes"] = [across.latency, across.deliveries, processes]
+    jobs["before"] = [before.ingest, before.fan_out]
     jobs["all"] = [job for part in jobs.values() for job in part]
     jobs["quick"] = [
         partial(scenarios.fan_out, subscribers=1000, few=True),
@@ -82,7 +83,7 @@ def _arguments() -> argparse.Namespace:
         "scenario",
         choices=(
             *("all", "quick", "fanout", "boards", "ingest", "latency", "stalled"),
-            *("idle", "connect", "ranking", "processes", "record"),
+            *("idle", "connect", "ranking", "processes", "before", "record"),
         ),
         help="what to measure; `record` writes the last results into docs/",
     )

@@ -1,4 +1,4 @@
-"""Figures in docs/: `record` writes the last results between the marks of performance.md, and draws the charts.
+"""Figures in docs/: `record` writes the last results between the marks of its pages, and draws the charts.
 
 A mark is a line `<!-- figures: KEY -->`; what follows it up to `<!-- end -->` is replaced. KEY is a scenario's, or
 `promises`, `steps` or `machine`.
@@ -15,6 +15,7 @@ from benchmarks.environment import ROOT
 from benchmarks.results import Table
 
 PAGE = ROOT / "docs" / "performance.md"
+PAGES = (PAGE, ROOT / "docs" / "scaling.md")
 _MARKED = re.compile(r"(<!-- figures: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 STEPS = (
@@ -38,7 +39,8 @@ def record(tables: Mapping[str, Table]) -> None:
         "steps": _steps(tables),
         "machine": _machine(tables),
     }
-    PAGE.write_text(_MARKED.sub(lambda mark: _fill(mark, filled), PAGE.read_text()))
+    for page in PAGES:
+        page.write_text(_MARKED.sub(lambda mark: _fill(mark, filled), page.read_text()))
     for name, picture in chart.charts(tables).items():
         (PAGE.parent / name).write_text(picture)
 

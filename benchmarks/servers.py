@@ -68,6 +68,8 @@ class Server:
     command: tuple[str, ...]
     program: str = sys.executable
     """What must be installed."""
+    folder: Path = HERE.parent
+    """Where it is started."""
 
     @property
     def missing(self) -> str:
@@ -86,7 +88,7 @@ class Server:
         log = BUILD / "server.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                pinned(SERVER_CORE, *command), stdout=output, stderr=output, cwd=HERE.parent
+                pinned(SERVER_CORE, *command), stdout=output, stderr=output, cwd=self.folder
             )
         try:
             _wait_for(port, process, log)
