@@ -105,17 +105,16 @@ async def _ages(processes: Crew, reader: int, boards: int, seconds: float) -> li
         await asyncio.sleep(WARM_UP)
         chance, due = random.Random(1), time.monotonic()
         end = due + seconds
-        numbers = {channel: itertools.count(1) for channel in channels}
+        numbers = [itertools.count(1) for _ in channels]
         while due < end:
             due += chance.expovariate(RATE)
             await asyncio.sleep(max(0.0, due - time.monotonic()))
-            channel = chance.choice(channels)
-            number = next(numbers[channel])
+            board = chance.randrange(boards)
+            channel, number = channels[board], next(numbers[board])
             waiting[channel].append((number, due))
             event = json.dumps({"player": "p", "score": number})
-            await publisher.send(
-                _said("publish", id=f"{channel}-{number}", channel=channel, events=[event])
-            )
+            named = f"{board}-{number}"
+            await publisher.send(_said("publish", id=named, channel=channel, events=[event]))
         await asyncio.sleep(WARM_UP)
         for task in tasks:
             if task.done():

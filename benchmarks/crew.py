@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import re
+import socket
 import subprocess
 import sys
 import tempfile
@@ -53,7 +55,7 @@ class Crew:
 @contextlib.contextmanager
 def crew(count: int) -> Iterator[Crew]:
     """Redis and so many processes."""
-    port, own, store = free_port(), free_port(), free_port()
+    port, store, own = free_port(), free_port(), _row_of_ports(count)
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         options = ("--port", str(store), "--bind", "127.0.0.1", "--save", "", "--dir", folder)
@@ -81,6 +83,16 @@ def crew(count: int) -> Iterator[Crew]:
         for each in ports:
             _until(each)
         yield Crew(port, ports, [_pid(each) for each in ports], redis.pid)
+
+
+def _row_of_ports(count: int) -> int:
+    """The first of so many ports that nobody has, below those that the kernel gives out by itself."""
+    while True:
+        first = random.randrange(20_000, 30_000)
+        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
+            for number in range(count):
+                stack.enter_context(socket.create_server(("127.0.0.1", first + number)))
+            return first
 
 
 def _until(port: int) -> None:

@@ -171,7 +171,9 @@ NOT_RUN: dict[str, Callable[[str], bool]] = {"make": dry, "docker": composed, "g
 """Commands that a test would set up or take down too much with, and what is looked at instead."""
 
 
-STAYS = re.compile(r"(?:leaderboard|python) .*(?:serve --(?:workers|host|tls)|-m benchmarks)\b")
+STAYS = re.compile(
+    r"(?:leaderboard|python) .*(?:serve --(?:workers|host|tls|port 8001)|-m benchmarks)\b"
+)
 """A server for several machines, or a measurement: here is only looked at whether it may be called so."""
 
 
