@@ -264,7 +264,8 @@ class DirectProtocol(PatientProtocol):
     def flush(self) -> None:
         """Write what is held."""
         self._corked = False
-        write = self.write = _drop if self.close_sent else self.transport.write
+        over = self.close_sent or self.disconnected
+        write = self.write = _drop if over else self.transport.write
         if self._out:
             out, self._out = self._out, []
             write(out[0] if len(out) == 1 else b"".join(out))
@@ -335,6 +336,7 @@ class DirectProtocol(PatientProtocol):
         self._inbox.clear()
         self._unserved = b""
         self._out.clear()
+        self.write = _drop  # an engine may answer yet what the client does not wait for any more
         self._end(sink)
         if exc is None:
             self.transport.close()

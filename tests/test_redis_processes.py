@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.appsync import error_types
-from tests.conftest import ADMIN, SCOREKEEPER, VIEWER, running
+from tests.appsync import error_types, eventually
+from tests.conftest import ADMIN, SCOREKEEPER, VIEWER, Server, running
 from tests.hosting import Deciding, op, score
 from tests.redis_server import RedisServer
 
@@ -96,3 +98,41 @@ async def test_while_redis_is_away_what_is_shown_is_stale_and_publishes_fail(
         again = await watcher.until(exact, lambda each: each["total"] == 1)
         assert again["reset"] is True
         assert (await http.get("/readyz")).status_code == 200
+
+
+@pytest.mark.parametrize("plain_asgi", [False, True])
+async def test_an_answer_for_whom_has_gone_is_no_trouble(
+    redis: RedisServer, caplog: pytest.LogCaptureFixture, plain_asgi: bool
+) -> None:
+    async with running(
+        engine_url=redis.patient_url, secret=SECRET, plain_asgi=plain_asgi
+    ) as server:
+        keeper, watcher = await server.client(SCOREKEEPER), await server.client(VIEWER)
+        board = await watcher.subscribe(BOARD)
+        assert (await watcher.snapshot(board))["total"] == 0
+        redis.pause()
+        await keeper.send(
+            type="publish",
+            id="p1",
+            channel=BOARD,
+            events=[json.dumps(score("ann", 5))],
+            authorization={"x-api-key": SCOREKEEPER},
+        )
+        await eventually(lambda: taken(server))
+        keeper.socket.transport.abort()
+        await eventually(lambda: gone(server))
+        redis.resume()
+        seen = await watcher.until(board, lambda each: each["total"] == 1)
+        assert seen["rows"][0]["player"] == "ann"
+        assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+async def taken(server: Server) -> bool:
+    """The publish has come too, beside a subscribe and two that open."""
+    text = (await (await server.http()).get("/metrics")).text
+    found = re.findall(r"^leaderboard_inbound_messages_total\S* (\S+)", text, re.MULTILINE)
+    return sum(map(float, found)) >= 4
+
+
+async def gone(server: Server) -> bool:
+    return len(server.app.state.realtime) == 1
