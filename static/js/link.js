@@ -94,6 +94,8 @@ const HANDSHAKE_MS = 15_000;
 const PUBLISH_MS = 30_000;
 /** Silence beyond the promised keep-alive by this factor means that the link is dead. */
 const PATIENCE = 1.2;
+/** Who looks at a page again after so long a silence, as on a phone that was locked, does not wait for that. */
+const WAKE_MS = 5000;
 const BACKOFF = { floor: 250, first: 500, most: 30_000 };
 
 /** The server has closed the connection on purpose: it would do so again. */
@@ -360,9 +362,10 @@ export class Link {
   /** Something suggests that it would work now: the network is back, or someone looks. */
   #hurry() {
     if (this.state === "refused" || this.state === "closed") return;
-    // An attempt from before may hang in a network that is gone. A sleeping device's timers slept too: the watchdog may
-    // be long overdue.
-    if (!this.#acknowledged || this.#env.now() - this.#heard > this.#patience) this.#drop();
+    // An attempt from before may hang in a network that is gone, and a connection may have died without a word while the
+    // device slept. Its timers slept too, and the clock of the page with them on some.
+    const silent = Math.max(this.#env.now() - this.#heard, Date.now() - (this.lastKnown ?? 0));
+    if (this.#socket && (!this.#acknowledged || silent > WAKE_MS)) this.#lost(0);
     if (!this.#socket) this.#open();
   }
 

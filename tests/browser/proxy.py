@@ -17,6 +17,7 @@ class Proxy:
         self._upgrades = upgrades
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._sockets: list[socket.socket] = []
+        self._forgotten: set[socket.socket] = set()
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def __enter__(self) -> Self:
@@ -40,6 +41,10 @@ class Proxy:
             each.close()
         self._sockets.clear()
 
+    def forget(self) -> None:
+        """Pass on nothing more of what is open, and tell nobody: so do networks that a sleeping device was in."""
+        self._forgotten.update(self._sockets)
+
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
             while True:
@@ -57,12 +62,13 @@ class Proxy:
             server = socket.create_connection(("127.0.0.1", self.target))
             self._sockets.append(server)
             server.sendall(head)
-            threading.Thread(target=_forward, args=(server, client), daemon=True).start()
-            _forward(client, server)
+            threading.Thread(target=self._forward, args=(server, client), daemon=True).start()
+            self._forward(client, server)
 
-
-def _forward(source: socket.socket, target: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while data := source.recv(65536):
-            target.sendall(data)
-        target.shutdown(socket.SHUT_RDWR)
+    def _forward(self, source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                if source not in self._forgotten:
+                    target.sendall(data)
+            if source not in self._forgotten:
+                target.shutdown(socket.SHUT_RDWR)

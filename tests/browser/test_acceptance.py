@@ -158,8 +158,8 @@ def test_a_phone_that_slept_for_a_minute_goes_on_with_name_and_score(
         room.host(op="open", for_ms=300_000)
         hit(page)
         expect(page.locator("#near tr.own .score")).to_have_text("7")
-        # Nothing runs while it sleeps, and whoever forwards its connection has long forgotten it.
-        network.cut()
+        # Nothing runs while it sleeps, and whoever forwards its connection has long forgotten it, and says nothing.
+        network.forget()
         page.clock.fast_forward(60_000)
         page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
         expect(page.locator("#link")).to_have_text("Live")

@@ -142,6 +142,35 @@ def test_it_comes_back_at_once_when_there_is_hope(run: Run, event: str) -> None:
     assert found == 1
 
 
+def test_a_link_that_died_in_a_devices_sleep_is_left_by_whoever_looks(run: Run) -> None:
+    found = run(
+        """
+        world.socket.accept();
+        const look = () => world.document.dispatchEvent(new Event("visibilitychange"));
+        world.pass(4000);
+        look();                        // a glance at another tab
+        const glance = world.sockets.length;
+        const unsafe = settled(link.publish("/leaderboard/a", [{ player: "p", score: 2 }]));
+        world.now += 60_000;           // timers sleep as well
+        look();
+        const [dead, fresh] = world.sockets;
+        const early = link.state;
+        world.pass(1500);              // the network is not back yet
+        const late = link.state;
+        fresh.accept();
+        return { glance, left: dead.closed, early, late, again: fresh.said("publish"), unsafe: await unsafe };
+        """
+    )
+    assert found == {
+        "glance": 1,
+        "left": True,
+        "early": "live",
+        "late": "reconnecting",
+        "again": [],
+        "unsafe": ["error", "OutcomeUnknown"],
+    }
+
+
 def test_a_device_without_network_says_so_after_a_second(run: Run) -> None:
     found = run(
         """
