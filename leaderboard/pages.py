@@ -94,6 +94,7 @@ async def home(request: Request) -> HTMLResponse:
         base=base,
         socket=base.replace("http", "ws", 1),
         viewer_key=settings.viewer_key,
+        open_to_all=settings.rooms == "anyone",
         sample=explain(_SAMPLE, len(_SAMPLE), "desc"),
         **_to_try(request),
     )

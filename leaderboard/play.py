@@ -39,20 +39,18 @@ def router() -> APIRouter:
 
 async def start(request: Request) -> HTMLResponse:
     """Play at once against bots, open a room for friends, or enter a code."""
-    open_to_all = settings_of(request).rooms == "anyone"
-    return html_page(request, "play.html", here="play", open_to_all=open_to_all)
+    return html_page(request, "play.html", here="play", open_to_all=_open_to_all(request))
 
 
 async def code_form(request: Request, code: str = "") -> Response:
     """Where a code is entered; with a code in the query, the room that has it."""
     if not code.strip():
-        return html_page(request, "join-code.html", here="play", code="", missing=False)
+        return _code_page(request)
     letters = "".join(each for each in code.upper() if each.isalnum())[:LONGEST_CODE]
     try:
         found = await rooms.room_of(request, letters)
     except ResourceNotFound:
-        shown = "".join(graphemes(code.strip())[:LONGEST_CODE])
-        return html_page(request, "join-code.html", 404, here="play", code=shown, missing=True)
+        return _code_page(request, "".join(graphemes(code.strip())[:LONGEST_CODE]))
     return RedirectResponse(f"/j/{found.code}", 303)
 
 
@@ -63,7 +61,8 @@ async def name_form(request: Request, code: str) -> HTMLResponse:
     except ResourceNotFound:
         return gone(request, code)
     name = await rooms.free_name(request, found)
-    return html_page(request, "join.html", here="play", room=found, name=name)
+    full = await rooms.is_full(request, found)
+    return html_page(request, "join.html", here="play", room=found, name=name, full=full)
 
 
 async def room(request: Request, code: str) -> HTMLResponse:
@@ -94,5 +93,15 @@ async def results(request: Request, code: str) -> HTMLResponse:
 
 def gone(request: Request, code: str) -> HTMLResponse:
     """The page of a room that is not there (any more)."""
-    shown = "".join(graphemes(code)[:LONGEST_CODE]).upper()
-    return html_page(request, "join-code.html", 404, here="play", code=shown, missing=True)
+    return _code_page(request, "".join(graphemes(code)[:LONGEST_CODE]).upper())
+
+
+def _code_page(request: Request, missing: str = "") -> HTMLResponse:
+    """The form for a code; ``missing`` is one that no room has."""
+    known = {"code": missing, "missing": bool(missing), "open_to_all": _open_to_all(request)}
+    return html_page(request, "join-code.html", 404 if missing else 200, here="play", **known)
+
+
+def _open_to_all(request: Request) -> bool:
+    """Whether anyone may make a room, and so play alone."""
+    return settings_of(request).rooms == "anyone"

@@ -248,6 +248,11 @@ async def free_name(request: Request, room: Room) -> str:
     return suggest(_dice, _names(await _people(request, room.code)))
 
 
+async def is_full(request: Request, room: Room) -> bool:
+    """Whether nobody else may join."""
+    return _full(room, await _people(request, room.code))
+
+
 async def join(request: Request, room: Room, name: str | None) -> Joined:
     """A new player of a room, or the one whose token the request has; raises `RoomFull`, `NameRefused` or `Banned`."""
     people = await _people(request, room.code)
@@ -255,7 +260,7 @@ async def join(request: Request, room: Room, name: str | None) -> Joined:
     here = next((each for each in people if each.player == player), None)
     if here is None or player is None:
         player = player or secrets.token_urlsafe(9).replace("_", "-")
-        if sum(not each.player.startswith(BOT) for each in people) >= room.game.max_players:
+        if _full(room, people):
             raise RoomFull(f"This room is full: no more than {room.game.max_players} may play.")
         called = _named(request, room, name, _names(people))
         await act(operations_of(request), room.code, [Enter(player, called)])
@@ -317,6 +322,10 @@ def _named(request: Request, room: Room, name: str | None, taken: set[str]) -> s
         raise NameRefused("In this room everybody has a name that was suggested.")
     words = settings_of(request).blocked_names
     return nickname(name, taken, None if words is None else blocker(words))
+
+
+def _full(room: Room, people: Sequence[Person]) -> bool:
+    return sum(not each.player.startswith(BOT) for each in people) >= room.game.max_players
 
 
 def _names(people: Sequence[Person]) -> set[str]:

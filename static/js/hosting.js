@@ -2,7 +2,7 @@
 // that htmx sends; it hears of the room by the events that link.js tells the page.
 
 import { connect } from "./link.js";
-import { stageOf } from "./stages.js";
+import { crowdOf, stageOf } from "./stages.js";
 import { play } from "./strings-play.js";
 import { Words } from "./strings.js";
 
@@ -16,6 +16,7 @@ const { channel = "", key = "", token = "" } = main.dataset;
 
 let starts = 0;
 let ends = 0;
+let length = 0;
 /** @type {Stage} */
 let stage = "wait";
 
@@ -50,12 +51,13 @@ export function host(view, show) {
       const now = performance.now();
       starts = startsIn === undefined ? 0 : now + startsIn;
       ends = endsIn === undefined ? 0 : now + endsIn;
+      length = Number(round.props?.round_ms) || 0;
       if (main.dataset.stage !== stage) main.dataset.stage = stage;
-      if (stage === "wait") text("refusal", say.closed);
-      text("told", stage === "over" ? words.say.roundOver : stage === "lobby" ? say.lobby : say.round(words.number(round.number)));
+      if (stage === "wait" && main.dataset.gone === undefined) gone();
+      const numbered = say.round(words.number(round.number));
+      text("told", { wait: say.ended, lobby: say.lobby, count: numbered, play: numbered, over: words.say.roundOver }[stage]);
       if (round.frozen) text("told", round.hidden ? words.say.hidden(words.number(round.hidden)) : words.say.frozen);
-      const bots = (snapshot.total && Number(round.props?.bots)) || 0;
-      const people = Math.max(0, snapshot.total - bots);
+      const { people, bots } = crowdOf(snapshot);
       text("players", say.crowd(people, words.number(people), bots, words.number(bots)));
       sliders(round.props ?? {});
       clock();
@@ -66,14 +68,24 @@ export function host(view, show) {
   setInterval(clock, 100);
 }
 
+/** The room has ended under this page. */
+function gone() {
+  const onward = document.createElement("a");
+  onward.href = "/host";
+  onward.textContent = say.another;
+  element("gone").replaceChildren(say.closed, " ", onward);
+  main.dataset.gone = "";
+}
+
 /** Seconds until the round begins, while it is announced. */
 export function countdown() {
   return Math.max(1, Math.ceil((starts - performance.now()) / 1000));
 }
 
 function clock() {
-  const left = stage === "play" && ends ? ends - performance.now() : 0;
-  text("clock", stage === "play" && ends ? words.clock(left) : "");
+  const running = stage === "play" && ends > 0;
+  const left = running ? ends - performance.now() : stage === "over" ? 0 : length;
+  text("clock", running || length ? words.clock(left) : "");
   if (stage === "count") text("count", words.number(countdown()));
 }
 

@@ -26,3 +26,4 @@ function opens(id, solo) {
 
 opens("solo", true);
 opens("friends", false);
+document.documentElement.dataset.started = "";

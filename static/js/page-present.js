@@ -5,8 +5,10 @@ import { Announcer } from "./announcer.js";
 import { Board } from "./board.js";
 import { element, host, say, text, words } from "./hosting.js";
 import { podium } from "./podium.js";
+import { crowdOf } from "./stages.js";
 
 /** @typedef {import("./link.js").Row} Row */
+/** @typedef {import("./link.js").Snapshot} Snapshot */
 
 const ROWS = 10;
 const GUESTS = 60;
@@ -39,7 +41,7 @@ host({ top: GUESTS }, (snapshot, stage, before) => {
   element("count").hidden = stage !== "count";
   element("board").classList.toggle("aside", stage !== "play" && stage !== "over");
   if (stage === "play" && before === "count") announcer.say(say.go);
-  if (gathering) gather(rows, snapshot.total);
+  if (gathering) gather(rows, snapshot);
 });
 
 /** The podium in the place of the table, for a while; pressed, until it is pressed again. @param {boolean} on */
@@ -57,9 +59,10 @@ toggle.addEventListener("click", () => {
   clearTimeout(timer);
 });
 
-/** @param {Row[]} rows @param {number} total */
-function gather(rows, total) {
-  text("here", say.here(total, words.number(total)));
+/** @param {Row[]} rows @param {Snapshot} snapshot */
+function gather(rows, snapshot) {
+  const { people, bots } = crowdOf(snapshot);
+  text("here", say.here(people, words.number(people), bots, words.number(bots)));
   const list = element("names");
   const key = rows.map((row) => `${row.player} ${row.name}`).join("\n");
   if (list.dataset.key === key) return;

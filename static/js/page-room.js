@@ -10,7 +10,7 @@ import { connect } from "./link.js";
 import { Round } from "./play.js";
 import { podium } from "./podium.js";
 import { Refused, ask, join, leaveSeat, seatIn } from "./seat.js";
-import { stageOf } from "./stages.js";
+import { crowdOf, stageOf } from "./stages.js";
 import { play } from "./strings-play.js";
 import { Words } from "./strings.js";
 
@@ -43,8 +43,12 @@ if (!seatIn(code).token) location.replace(`/j/${code}`);
 else begin().catch(refuse);
 
 async function begin() {
-  const before = seatIn(code).player;
-  const { player, token } = await join(code);
+  const { player: before, name: called } = seatIn(code);
+  // Whoever is not known here any more goes on under the same name, if it may.
+  const { player, token } = await join(code, called).catch((error) => {
+    if (error instanceof Refused && error.status === 422) return join(code);
+    throw error;
+  });
   if (before && before !== player) text("refusal", say.anew);
   let seated = false;
   const { name = "", host = "", solo = false } = seatIn(code);
@@ -195,10 +199,13 @@ function paint() {
 
 /** @param {Snapshot} snapshot */
 function lobby(snapshot) {
-  text("here", say.here(snapshot.total, words.number(snapshot.total)));
-  const names = (snapshot.rows ?? []).map((row) => row.name || row.player);
-  const shown = [...element("names").children].map((each) => each.textContent);
-  if (names.join("\n") !== shown.join("\n")) element("names").replaceChildren(...names.map((name) => item("bdi", name)));
+  const { total, rows = [] } = snapshot;
+  const { people, bots } = crowdOf(snapshot);
+  text("here", say.here(people, words.number(people), bots, words.number(bots)));
+  const items = rows.map((row) => item("bdi", row.name || row.player));
+  if (total > rows.length) items.push(item("span", say.others(words.number(total - rows.length))));
+  const texts = (/** @type {Iterable<Element>} */ list) => [...list].map((each) => each.textContent).join("\n");
+  if (texts(items) !== texts(element("names").children)) element("names").replaceChildren(...items);
 }
 
 /** @param {Snapshot} snapshot @param {boolean} again @param {import("./standing.js").Standing | undefined} standing */

@@ -1,7 +1,13 @@
-// Where a room is, by its newest snapshot alone.
+// Where a room is and who is in it, by its newest snapshot alone.
 
 /** @typedef {import("./link.js").Snapshot} Snapshot */
 /** @typedef {"wait" | "lobby" | "count" | "play" | "over"} Stage */
+
+/** How many are people, and how many bots. @param {Snapshot} snapshot */
+export function crowdOf({ total, round }) {
+  const bots = Math.min(total, Number(round.props?.bots) || 0);
+  return { people: total - bots, bots };
+}
 
 /**
  * @param {Snapshot} snapshot

@@ -8,8 +8,15 @@ const ENGLISH = {
   failed: "The server cannot be reached. Try again in a moment.",
   /** @param {number} left */
   roll: (left) => (left ? `Another name, ${left} left` : "No more names"),
-  /** @param {number} count @param {string} shown */
-  here: (count, shown) => `${shown} ${plural.select(count) === "one" ? "player is" : "players are"} here`,
+  /** @param {number} count @param {string} shown @param {number} bots @param {string} botsShown */
+  here: (count, shown, bots, botsShown) => {
+    const people = `${shown} ${plural.select(count) === "one" ? "player" : "players"}`;
+    const machines = `${botsShown} ${plural.select(bots) === "one" ? "bot" : "bots"}`;
+    if (!count && !bots) return "Nobody is here yet";
+    return `${[count && people, bots && machines].filter(Boolean).join(" and ")} ${count + bots === 1 ? "is" : "are"} here`;
+  },
+  /** @param {string} shown */
+  others: (shown) => `and ${shown} more`,
   waiting: "Waiting for the host",
   /** @param {string} code */
   tell: (code) => `Tell the others the code: ${code}`,
@@ -22,6 +29,7 @@ const ENGLISH = {
   place: (rank, total) => `${rank} / ${total}`,
   go: "Go!",
   closed: "This room has ended: boards live in the server’s memory alone, and this one is gone. A new board starts with a new room.",
+  ended: "Room closed",
   another: "Start another room",
   seatEnded: "Your seat in this room has ended.",
   joinAgain: "Join again",

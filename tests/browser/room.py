@@ -32,6 +32,11 @@ class Room:
         )
         assert answer.json()["failed"] == [], answer.text
 
+    def player(self, name: str) -> str:
+        """The id of the player of that name."""
+        board = httpx.get(f"{self.site.url}/api/boards{self.made['channel']}").json()
+        return next(str(row["player"]) for row in board["rows"] if row["name"] == name)
+
     def rows(self) -> dict[str, float]:
         board = httpx.get(f"{self.site.url}/api/boards{self.made['channel']}").json()
         return {row["name"]: row["score"] for row in board["rows"]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -105,6 +106,7 @@ def test_a_host_leads_two_players_through_a_round_to_the_podium(
 
     stage(page, "over")
     expect(page.locator("#podium .name")).to_have_text(["Ann", "<b>Bob</b>"])
+    assert page.evaluate("document.getAnimations().length") == 0  # at once, for who asks for that
     expect(page.locator("#told")).to_have_text("Round over")
     expect(phone.locator("#podium .name")).to_have_text(["Ann", "<b>Bob</b>"])
     page.get_by_role("button", name="Podium").click()
@@ -283,6 +285,28 @@ def test_a_frozen_ending_is_revealed_place_by_place(site: Site, page: Page) -> N
     page.get_by_role("button", name="Reveal all").click()
     expect(page.locator("#podium li")).to_have_count(3, timeout=LONG)
     expect(page.locator("#podium")).to_be_visible()
+
+
+def test_a_room_that_is_gone_is_said_to_be_and_has_a_way_on(
+    own_site: Site, page: Page, watch: Watch
+) -> None:
+    watch.expected = "WebSocket connection|ERR_CONNECTION|404"
+    code = open_room(page, own_site, bots=2)
+    expect(page.locator("#here")).to_have_text("2 bots are here")
+    remote = page.context.new_page()
+    remote.goto(f"{own_site.url}/r/{code}/remote")
+    expect(remote.locator("#link")).to_have_text("Live")
+    own_site.stop(signal.SIGKILL)
+    own_site.start()
+    for each in (page, remote):
+        expect(each.locator("#told")).to_have_text("Room closed", timeout=35_000)
+        expect(each.locator("#gone")).to_contain_text("This room has ended")
+        for part in ("#round-button", "#refusal"):
+            expect(each.locator(part)).to_be_hidden()
+    for part in ("#code", "#here"):
+        expect(page.locator(part)).to_be_hidden()
+    page.get_by_role("link", name="Start another room").click()
+    page.wait_for_url("**/host")
 
 
 def test_what_was_refused_is_told_beside_the_controls(site: Site, page: Page, watch: Watch) -> None:

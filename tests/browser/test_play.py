@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from contextlib import closing
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
-from tests.browser.conftest import Site, Watch
+from tests.browser.conftest import ADMIN, Site, Watch
 from tests.browser.room import Room, hit, join, stage
 
 
@@ -107,6 +108,81 @@ def test_a_name_is_refused_with_the_reason_and_another_suggested(
         expect(page.locator("#roll")).to_contain_text(left)
     expect(page.locator("#roll")).to_be_disabled()
     expect(page.get_by_label("You are")).to_have_value(re.compile(r"^\w+ \w+$"))
+
+
+def test_a_press_before_the_script_has_come_is_kept(site: Site, page: Page) -> None:
+    held: list[Route] = []
+    for name in ("play", "join"):
+        page.route(f"**/page-{name}.js", lambda route: held.append(route))
+    page.goto(f"{site.url}/play", wait_until="commit")
+    page.get_by_role("button", name="Play against bots").click()
+    expect(page.locator("#solo")).to_have_attribute("aria-busy", "true")
+    held.pop().continue_()
+    page.wait_for_url(re.compile(r"/r/\w{4}$"), wait_until="commit")
+    room = Room(site)
+    page.goto(f"{site.url}/j/{room.code}", wait_until="commit")
+    page.get_by_label("You are").fill("Ann")
+    page.keyboard.press("Enter")
+    expect(page.locator("#join .primary")).to_have_attribute("aria-busy", "true")
+    held.pop().continue_()
+    stage(page, "lobby")
+    assert set(room.rows()) == {"Ann"}
+
+
+def test_a_full_room_says_so_before_a_name_is_asked_for(
+    site: Site, page: Page, browser: Browser
+) -> None:
+    room = Room(site, max_players=1)
+    join(page, room, "Ann")
+    other = browser.new_context()
+    second = other.new_page()
+    second.goto(f"{site.url}/j/{room.code}")
+    expect(second.locator("#full")).to_have_text("This room is full: no more than 1 may play.")
+    expect(second.get_by_label("You are")).to_have_count(0)
+    second.get_by_role("link", name="See how it stands").click()
+    expect(second.locator("tbody .name")).to_have_text(["Ann"])
+    page.goto(f"{site.url}/j/{room.code}")  # who has a seat goes on
+    stage(page, "lobby")
+    room.host(op="ban", player=room.player("Ann"))
+    second.goto(f"{site.url}/j/{room.code}")
+    expect(second.get_by_label("You are")).to_be_visible()
+    other.close()
+
+
+def test_a_seat_that_is_known_no_more_is_a_new_one_and_the_name_is_kept(
+    site: Site, page: Page
+) -> None:
+    room = Room(site)
+    join(page, room, "Ann")
+    page.evaluate(
+        """(code) => {
+          const seat = JSON.parse(localStorage[`seat:${code}`]);
+          localStorage[`seat:${code}`] = JSON.stringify({ ...seat, token: `${seat.token}x` });
+        }""",
+        room.code,
+    )
+    page.reload()
+    expect(page.locator("#refusal")).to_have_text(
+        "Your old place here is gone: you have joined as a new player."
+    )
+    expect(page.locator(".you")).to_have_text("Ann 2")
+    assert set(room.rows()) == {"Ann", "Ann 2"}
+
+
+def test_where_hosts_alone_open_rooms_no_page_promises_another(page: Page, watch: Watch) -> None:
+    watch.expected = "404"
+    with closing(Site(rooms="host")) as strict:
+        strict.start()
+        for path in ("/", "/play", "/j", "/j/ZZZZ"):
+            page.goto(strict.url + path)
+            expect(page.locator("main")).not_to_contain_text(
+                re.compile("against (eight )?bots|alone|of your own", re.IGNORECASE)
+            )
+            expect(page.get_by_role("link", name="Host a room")).to_be_visible()
+        page.get_by_role("link", name="Host a room").click()
+        page.get_by_label("Key of a host").fill(ADMIN)
+        page.get_by_role("button", name="Open the room").click()
+        page.wait_for_url(re.compile(r"/r/\w{4}/present$"))
 
 
 def test_who_is_taken_out_is_told(site: Site, page: Page, watch: Watch) -> None:
