@@ -181,6 +181,7 @@ class _Table:
         self._bots: dict[str, Bot] = {}
         self._token = ""
         self._seated: tuple[object, ...] = ()
+        self._players: list[str] = []
         self._names: list[str] = []
 
     async def play(self) -> None:
@@ -206,26 +207,35 @@ class _Table:
             await asyncio.sleep(_pause(reading))
 
     async def _seat(self, reading: Reading, game: Game) -> None:
-        """As many bots as there are to be have a row; the others are hidden, so that no removal is theirs."""
-        stamp = (reading.epoch, reading.round.number, game.bots, int(reading.now / SEATS))
+        """As many bots as there are to be have a row; the others are hidden, so that no removal is theirs.
+
+        In the place of one that the host has removed comes another.
+        """
+        total = reading.windows[_ONE].total  # it falls when somebody is removed
+        stamp = (reading.epoch, reading.round.number, game.bots, total, int(reading.now / SEATS))
         if stamp == self._seated:
             return
         if not self._names:
             self._names = crowd.names(MOST_BOTS, Random(game.seed))
         found = await self._operations.broker.people(self._channel, BOT, MOST_PLAYERS)
         people = {each.player: each for each in found}
+        banned = {each.player for each in found if each.banned}
+        numbers = [
+            number
+            for number in range(1, game.bots + len(banned) + 1)
+            if f"{BOT}{number}" not in banned
+        ][: game.bots]
         events: list[Event] = []
-        for number in range(1, game.bots + 1):
-            player, name = f"{BOT}{number}", f"🤖 {self._names[number - 1]}"
+        for number in numbers:
+            player, name = f"{BOT}{number}", f"🤖 {self._names[(number - 1) % MOST_BOTS]}"
             here = people.get(player)
             if here is not None and here.hidden:
                 events.append(Show(player))
-            if here is None or (here.away and not here.banned):
+            if here is None or here.away:
                 events.append(Enter(player, name, {"bot": True}))
-        wanted = {f"{BOT}{number}" for number in range(1, game.bots + 1)}
-        events += [
-            Hide(each.player) for each in found if not (each.player in wanted or each.hidden)
-        ]
+        self._players = [f"{BOT}{number}" for number in numbers]
+        kept = {*self._players, *banned}
+        events += [Hide(each.player) for each in found if not (each.player in kept or each.hidden)]
         if events:
             await act(self._operations, self._channel.rpartition("/")[2], events)
         if not self._seated:
@@ -248,8 +258,7 @@ class _Table:
         start = now if now > LATE else 0
         lights = lights_of(game.seed, round.number, game.round_ms)
         events = []
-        for number in range(1, game.bots + 1):
-            player = f"{BOT}{number}"
+        for player in self._players:
             bot = self._bots.get(player)
             if bot is None:
                 hand = self._hands.pop(player, None)

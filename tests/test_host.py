@@ -418,13 +418,22 @@ async def test_bots_play_through_the_referee(server: Server, stage: Stage) -> No
     assert not re.search(r'failed_events_total\{namespace="game"\} [1-9]', metrics)
 
 
-async def test_a_bot_that_the_host_removes_stays_away(stage: Stage) -> None:
-    await stage.done("bots", bots="2")
-    await stage.until(lambda board: board["total"] == 2)
+async def test_in_the_place_of_a_bot_that_the_host_removes_comes_another(stage: Stage) -> None:
+    """So as many bots as the slider and the count of every page say are there."""
+
+    def are(*players: str) -> Callable[[dict[str, Any]], bool]:
+        return lambda board: {row["player"] for row in board["rows"]} == set(players)
+
+    await stage.done("bots", bots="2", rate="40")
+    await stage.until(are("bot-1", "bot-2"))
     await stage.done("remove", player="bot-1")
+    await stage.until(are("bot-2", "bot-3"))
     await stage.done("bots", bots="3")
-    board = await stage.until(lambda board: board["total"] == 2)
-    assert {row["player"] for row in board["rows"]} == {"bot-2", "bot-3"}
+    await stage.until(are("bot-2", "bot-3", "bot-4"))
+    await stage.done("start")
+    await stage.until(lambda board: all(row["meta"].get("round") == 1 for row in bots_of(board)))
+    await stage.done("undo")
+    await stage.until(are("bot-1", "bot-2", "bot-3"))
 
 
 async def test_bots_take_no_place_of_people(server: Server) -> None:
