@@ -103,12 +103,13 @@ def hue(player: str) -> int:
 def initials(name: str) -> str:
     """One or two letters for a face: of the first and the last word, an emoji family counting as one letter.
 
-    One is enough where it is as wide as two.
+    One is enough where it is as wide as two. A sign before a name stands beside the face anyway.
 
-    >>> initials("Hedy Lamarr"), initials("ken"), initials("👩\\u200d👧 Mum")
-    ('HL', 'K', '👩\\u200d👧')
+    >>> initials("Hedy Lamarr"), initials("ken"), initials("🤖 Mum"), initials("👩\\u200d👧")
+    ('HL', 'K', 'M', '👩\\u200d👧')
     """
     words = name.split()
+    words = [word for word in words if any(map(str.isalnum, word))] or words
     ends = words if len(words) < 2 else [words[0], words[-1]]
     letters = [graphemes(word)[0] for word in ends]
     both = all(
