@@ -71,7 +71,7 @@ const ENGLISH = {
   // -- frames
   /** @param {string} sent @param {string} received @param {string} published @param {string} data */
   counts: (sent, received, published, data) =>
-    `${sent} sent, ${received} received · ${published} events published, ${data} data frames received`,
+    `${sent} sent, ${received} received · events published: ${published}, data frames received: ${data}`,
   pause: "Pause",
   /** @param {string} count */
   paused: (count) => `Paused, ${count} new`,
