@@ -33,9 +33,11 @@ OUT = ROOT / "build" / "screenshots"
 DOCS = ROOT / "docs"
 Scheme = Literal["light", "dark"]
 SCHEMES: tuple[Scheme, ...] = ("light", "dark")
-SIZES = {"phone": (390, 844), "laptop": (1280, 800), "projector": (1920, 1080)}
+SIZES = {"phone": (390, 844), "laptop": (1280, 720), "projector": (1920, 1080)}
 DEVICES = ((True, ["phone"]), (False, ["laptop", "projector"]))
 """Whether it is touched, and its sizes."""
+HEAVIEST = 150
+"""Kilobytes of a picture of the README."""
 DEMO = "/leaderboard/summer-cup"
 PLAYERS = ("Hedy Lamarr", "Edsger Dijkstra", "Grace Hopper", "Ken Thompson", "Radia Perlman", "Alan Turing",
            "Katherine Johnson", "Zoë Nguyễn", "王佳怡", "محمد الخوارزمي", "Fatou Kaya", "👩‍🚀 Sally")  # fmt: skip
@@ -168,6 +170,7 @@ def decided(at: Stage) -> None:
     on_stage(at)
     at.page.keyboard.press("s")
     expect(at.page.locator("#podium li")).to_have_count(3)
+    at.page.wait_for_timeout(3600)  # third, second, first
 
 
 def remote(at: Stage) -> None:
@@ -364,11 +367,19 @@ def lay_out(
     page.evaluate("Promise.all([...document.images].map((each) => each.decode()))")
     page.screenshot(path=path)
     page.close()
-    print(path.relative_to(ROOT), f"{path.stat().st_size / 1000:.0f} kB")
+    tell(path)
+
+
+def tell(path: Path) -> None:
+    """What it weighs: each page that shows it costs its readers as much."""
+    weight = path.stat().st_size / 1000
+    print(path.relative_to(ROOT), f"{weight:.0f} kB")
+    if weight > HEAVIEST:
+        sys.exit(f"{path.name} is heavier than {HEAVIEST} kB")
 
 
 def readme(browser: Browser, site: Site, crowd: Crowd) -> None:
-    """docs/board.png, docs/play.png, docs/embed.png: what the README shows."""
+    """docs/board.png, docs/play.png, docs/stage.png, docs/embed.png: what the README shows."""
     boards = []
     for scheme in SCHEMES:
         page, look = shot(browser, scheme, 720, 690)
@@ -387,6 +398,13 @@ def readme(browser: Browser, site: Site, crowd: Crowd) -> None:
         scene(Stage(site, page))
         games.append((look(), 273))
     lay_out(browser, DOCS / "play.png", 1200, 578, games)
+
+    page, _ = shot(browser, "light", 1120, 630)
+    on_stage(Stage(site, page))
+    expect(page.locator("#clock")).to_have_text("0:18", timeout=20_000)  # by then they are apart
+    page.screenshot(path=DOCS / "stage.png")
+    tell(DOCS / "stage.png")
+    page.context.close()
 
     page, look = shot(browser, "light", 1200, 424)
     board = f'channel="{DEMO}" label="Summer cup" key="pk_viewer"'
