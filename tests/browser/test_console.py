@@ -330,7 +330,7 @@ def test_a_crowd_is_conflated_and_stops_when_told(site: Site, page: Page, channe
     crowd.click()
     expect(crowd).to_have_attribute("aria-pressed", "false")
     counts = page.locator("#counts").inner_text()
-    published, data = re.findall(r"([\d,]+) (?:events published|data frames)", counts)
+    published, data = re.findall(r"(?:events published|data frames received): ([\d,]+)", counts)
     assert int(published.replace(",", "")) >= 150
     assert int(data) < int(published.replace(",", "")) / 5
     assert frames(page, "publish_error").count() == 0

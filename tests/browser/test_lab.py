@@ -209,6 +209,21 @@ def test_the_guide_can_be_read_without_a_script(site: Site, browser: Browser) ->
     context.close()
 
 
+def test_on_a_laptop_all_three_are_in_sight(site: Site, page: Page, channel: str) -> None:
+    page.set_viewport_size({"width": 1280, "height": 720})
+    for path in ("/lab/3", "/console"):
+        page.goto(site.url + path)
+        expect(page.locator("html[data-started]")).to_be_attached()
+        page.get_by_label("Credential", exact=True).fill(ADMIN)
+        page.get_by_role("region", name="Subscribe").get_by_label("Channel").fill(channel)
+        connect(page)
+        subscribe(page)
+        publishing = page.get_by_role("region", name="Publish")
+        expect(publishing.get_by_role("button", name="Publish", exact=True)).to_be_in_viewport(
+            ratio=1
+        )
+
+
 @pytest.mark.parametrize("width", [320, 768, 1280])
 def test_a_busy_lab_does_not_overflow(site: Site, page: Page, channel: str, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
