@@ -166,6 +166,7 @@ def test_a_phone_that_slept_for_a_minute_goes_on_with_name_and_score(
         room.host(op="enter", player="bob", name="Bob")
         expect(page.locator("#near tbody .name")).to_have_text(["Ann", "Bob"])
         expect(page.locator("#near tr.own .score")).to_have_text("7")
+        network.cut()  # what a browser keeps open for further requests is forgotten too
         page.reload()  # and where the phone has thrown the page away meanwhile
         expect(page.locator("#near tr.own .name")).to_have_text("Ann")
         expect(page.locator("#score")).to_have_text("7")
