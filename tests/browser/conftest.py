@@ -241,6 +241,10 @@ def axe() -> str:
     return (needs("node_modules") / "axe-core" / "axe.min.js").read_text("utf-8")
 
 
+PATIENCE = 31_000
+"""Milliseconds after which a page whose clock is moved on so far has tried once more to reach its server."""
+
+
 def source(name: str) -> str:
     """A script of this folder, to be evaluated in a page."""
     return (Path(__file__).parent / name).read_text("utf-8")

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Browser, Dialog, Page, expect
 
-from tests.browser.conftest import Site, Watch
+from tests.browser.conftest import PATIENCE, Site, Watch
 
 PLAYERS = "[...document.querySelectorAll('tbody tr')].map((row) => row.dataset.player)"
 
@@ -142,6 +142,7 @@ def test_changes_are_shown_as_arrows_and_amounts_and_go_away(
     site: Site, page: Page, channel: str
 ) -> None:
     site.fill(channel, 3)
+    page.clock.install()
     open_board(page, site, channel)
     site.publish(channel, {"player": "p3", "score": 1234})
     climber = page.locator("tr[data-player=p3]")
@@ -150,7 +151,10 @@ def test_changes_are_shown_as_arrows_and_amounts_and_go_away(
     expect(page.locator("tr[data-player=p1] .move .spoken")).to_have_text("down 1")
     expect(climber.locator(".delta")).to_have_text("")
     # Compared with five seconds ago: later, with no snapshot in between, nothing has moved any more.
-    expect(page.locator(".move[data-way]")).to_have_count(0, timeout=8000)
+    page.clock.fast_forward(2000)
+    expect(climber.locator(".move .spoken")).to_have_text("up 2")
+    page.clock.fast_forward(4000)
+    expect(page.locator(".move[data-way]")).to_have_count(0)
 
 
 def test_a_named_player_is_shown_wherever_it_stands(site: Site, page: Page, channel: str) -> None:
@@ -469,15 +473,18 @@ def test_the_page_comes_back_by_itself_when_the_server_does(
 ) -> None:
     watch.expected = "WebSocket connection to"
     own_site.fill(channel)
+    page.clock.install()
     open_board(page, own_site, channel)
     page.evaluate("window.same = true")
     own_site.stop()
     badge = page.locator("#link")
     expect(badge).to_have_text("Reconnecting")
     expect(page.locator("tbody tr")).to_have_count(10)
-    expect(badge).to_have_text(re.compile(r"Offline, last known \d"), timeout=15_000)
+    page.clock.fast_forward(10_000)
+    expect(badge).to_have_text(re.compile(r"Offline, last known \d"))
     own_site.start()
     own_site.publish(channel, {"player": "new", "name": "A new life", "score": 1})
+    page.clock.fast_forward(PATIENCE)
     expect(badge).to_have_text("Live", timeout=35_000)
     expect(page.locator("tbody .name")).to_have_text(["A new life"])
     expect(page.locator(".move[data-way]")).to_have_count(0)

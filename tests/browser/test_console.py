@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.amplify import APPLICATION, WEBSOCKET
-from tests.browser.conftest import ADMIN, VIEWER, Site, Watch
+from tests.browser.conftest import ADMIN, PATIENCE, VIEWER, Site, Watch
 from tests.needs import needs
 
 
@@ -375,12 +375,15 @@ def test_a_cut_connection_comes_back_and_subscribes_again(
 def test_a_long_cut_lets_no_attempt_through(
     site: Site, page: Page, watch: Watch, channel: str
 ) -> None:
+    page.clock.install()
     connect(page, site, channel)
     page.locator("#fault-panel > summary").click()
     page.get_by_role("button", name="Cut for 10 s").click()
     expect(frames(page, "opening").nth(2)).to_contain_text("lets nothing through")
     expect(page.locator("#state")).to_have_text("Reconnecting")
     assert len(watch.sockets) == 1
+    for passing in (10_000, PATIENCE):
+        page.clock.fast_forward(passing)
     expect(page.locator("#state")).to_have_text("Live", timeout=30_000)
 
 

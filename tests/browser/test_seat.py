@@ -8,7 +8,7 @@ import signal
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.codes import codes_in
-from tests.browser.conftest import PHONE, Site, Watch
+from tests.browser.conftest import PATIENCE, PHONE, Site, Watch
 from tests.browser.room import Room, hit, join, stage
 
 
@@ -72,6 +72,7 @@ def test_all_pages_of_a_killed_server_come_back_and_a_room_is_said_to_be_gone(
 ) -> None:
     watch.expected = "WebSocket connection|404|ERR_CONNECTION"
     channel = "/leaderboard/restarted"
+    page.context.clock.install()
     own_site.fill(channel, 3)
     room = Room(own_site, round_ms=60_000)
     join(page, room, "Ann")
@@ -89,6 +90,7 @@ def test_all_pages_of_a_killed_server_come_back_and_a_room_is_said_to_be_gone(
     expect(page.locator("#near tr.own .name")).to_have_text("Ann")
     own_site.start()
     own_site.publish(channel, {"player": "new", "name": "A new life", "score": 1})
+    page.context.clock.fast_forward(PATIENCE)
     expect(page.locator("#refusal")).to_contain_text("A new board starts", timeout=35_000)
     expect(page.locator("#near")).to_be_hidden()
     for each, badge_of in badges:
