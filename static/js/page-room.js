@@ -121,7 +121,7 @@ async function begin() {
 
     const before = stage;
     turn(stageOf(snapshot));
-    element("near").hidden = !own || (stage !== "play" && stage !== "over");
+    element("near").hidden = !own || (stage !== "play" && (stage !== "over" || now.frozen));
     if (stage === "over") over(snapshot, before === "over", near.standings.of(player));
     start.hidden = !host || (stage !== "lobby" && stage !== "over");
     start.textContent = stage === "over" ? say.again : say.start;
@@ -210,13 +210,21 @@ function lobby(snapshot) {
 
 /** @param {Snapshot} snapshot @param {boolean} again @param {import("./standing.js").Standing | undefined} standing */
 function over(snapshot, again, standing) {
-  podium(element("podium"), snapshot, words);
-  const sentence = standing ? words.sentence(standing) : "";
+  const { frozen, hidden } = snapshot.round;
+  // Where the host keeps the ending back, a phone does not tell it, nor what stood when the board was frozen as if it were.
+  const kept = frozen ? (hidden ? words.say.hidden(words.number(hidden)) : words.say.frozen) : "";
+  if (!frozen) podium(element("podium"), snapshot, words);
+  const revealed = !frozen && element("podium").hidden;
+  element("podium").hidden = frozen;
+  const sentence = kept || (standing ? words.sentence(standing) : "");
   text("own-place", sentence);
   element("own-place").hidden = !sentence;
-  if (again) return;
-  announcer.say(`${words.say.roundOver}. ${sentence}`);
-  cues.give("over");
+  if (!again) {
+    announcer.say(`${words.say.roundOver}. ${sentence}`);
+    cues.give("over");
+  } else if (revealed) {
+    announcer.say(sentence);
+  }
 }
 
 /** The server takes this seat no more: it has begun anew, and the room with it, or the seat's day is over. */

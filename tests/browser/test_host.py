@@ -272,19 +272,28 @@ def test_a_reset_asks_once_and_escape_leaves_it(site: Site, page: Page) -> None:
     expect(page.locator("#reset-dialog")).to_be_hidden()
 
 
-def test_a_frozen_ending_is_revealed_place_by_place(site: Site, page: Page) -> None:
+def test_a_frozen_ending_is_revealed_place_by_place(site: Site, page: Page, phone: Page) -> None:
     page.emulate_media(reduced_motion="reduce")
-    open_room(page, site, bots=3)
+    code = open_room(page, site, bots=2)
+    join(phone, site, code, "Ann")
     page.keyboard.press("s")
     stage(page, "play")
     page.get_by_role("button", name="Freeze").click()
     expect(page.locator("#told")).to_have_text("Standings frozen")
     page.get_by_role("button", name="Stop").click()
     stage(page, "over")
-    expect(page.locator("#podium")).to_be_hidden()
+    stage(phone, "over")
+    expect(phone.locator("#own-place")).to_have_text("Standings frozen")
+    for each in (page, phone):
+        expect(each.locator("#podium")).to_be_hidden()
+    expect(phone.locator("#near")).to_be_hidden()
     page.get_by_role("button", name="Reveal one").click()
     expect(page.locator("#told")).to_have_text("2 still to be revealed")
+    expect(phone.locator("#own-place")).to_have_text("2 still to be revealed")
     page.get_by_role("button", name="Reveal all").click()
+    expect(phone.locator("#podium li")).to_have_count(3, timeout=LONG)
+    expect(phone.locator("#podium")).to_be_visible()
+    expect(phone.locator("#own-place")).to_contain_text("of 3")
     expect(page.locator("#podium li")).to_have_count(3, timeout=LONG)
     expect(page.locator("#podium")).to_be_visible()
 

@@ -138,7 +138,7 @@ def test_every_control_can_be_hit_and_its_focus_seen(site: Site, page: Page, pat
             return [control.outerHTML, control.getBoundingClientRect().height, inText, outlineStyle];
           })"""
     )
-    assert found or path.startswith("/embed/")  # where the board may not have begun
+    assert found or path.startswith("/embed/")  # whose element may not be there yet
     for html, height, in_text, outline in found:
         assert height >= 44 or in_text, html
         assert outline != "none", html
