@@ -22,13 +22,13 @@ import msgspec
 from msgspec import Struct
 
 from leaderboard import crowd
-from leaderboard.board import Person
 from leaderboard.engines import Reading
 from leaderboard.errors import Refusal
 from leaderboard.events import Enter, Event, Hide, Show
 from leaderboard.lights import GAP, TILES, Hand, lights_of, press
 from leaderboard.messages import MAX_EVENTS
 from leaderboard.operations import Operations
+from leaderboard.people import Person
 from leaderboard.ranking import View
 from leaderboard.referee import MOST_PRESSES
 from leaderboard.replies import encode
