@@ -6,6 +6,8 @@ socket; who is who stands in the browser's own store, by room.
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
@@ -98,7 +100,11 @@ def gone(request: Request, code: str) -> HTMLResponse:
 
 def _code_page(request: Request, missing: str = "") -> HTMLResponse:
     """The form for a code; ``missing`` is one that no room has."""
-    known = {"code": missing, "missing": bool(missing), "open_to_all": _open_to_all(request)}
+    known: dict[str, Any] = {
+        "code": missing,
+        "missing": bool(missing),
+        "open_to_all": _open_to_all(request),
+    }
     return html_page(request, "join-code.html", 404 if missing else 200, here="play", **known)
 
 

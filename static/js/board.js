@@ -369,8 +369,7 @@ const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 
 // As wide as two Latin letters: one of them fills a face.
 const wide = /^[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Hangul}]/u;
-const letter = /^[\p{L}\p{N}]/u;
-const spelled = /[\p{L}\p{N}]/u;
+const letter = /[\p{L}\p{N}]/u;
 
 /**
  * One or two letters for a face: of the first and the last word, as readers see letters, an emoji family being one. A sign
@@ -378,11 +377,9 @@ const spelled = /[\p{L}\p{N}]/u;
  * @param {string} name
  */
 export function initials(name) {
-  const all = name.split(/\s+/u).filter(Boolean);
-  const named = all.filter((word) => spelled.test(word));
-  const words = named.length ? named : all;
+  const words = name.match(/\S*[\p{L}\p{N}]\S*/gu) ?? name.match(/\S+/gu) ?? [];
   const ends = words.length > 1 ? [words[0], words[words.length - 1]] : words;
-  const letters = ends.map((word) => [...graphemes.segment(word)][0]?.segment ?? "");
+  const letters = ends.map((word) => [...graphemes.segment(word)][0].segment);
   const both = letters.every((each) => letter.test(each) && !wide.test(each));
   return (both ? letters.join("") : letters[0] ?? "").toUpperCase();
 }

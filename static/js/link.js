@@ -86,7 +86,7 @@ const PROTOCOL = "aws-appsync-event-ws";
 
 /** A blip shorter than this is not worth a word on the screen. */
 const GRACE_MS = 1000;
-/** So long without a link, and "reconnecting" becomes "offline". */
+/** So long without a link, and "reconnecting" becomes "offline"; so long a silence, and who looks again gets another link. */
 const OFFLINE_MS = 10_000;
 /** From opening a socket to `connection_ack`. */
 const HANDSHAKE_MS = 15_000;
@@ -94,8 +94,6 @@ const HANDSHAKE_MS = 15_000;
 const PUBLISH_MS = 30_000;
 /** Silence beyond the promised keep-alive by this factor means that the link is dead. */
 const PATIENCE = 1.2;
-/** Who looks at a page again after so long a silence, as on a phone that was locked, does not wait for that. */
-const WAKE_MS = 5000;
 const BACKOFF = { floor: 250, first: 500, most: 30_000 };
 
 /** The server has closed the connection on purpose: it would do so again. */
@@ -363,10 +361,10 @@ export class Link {
   #hurry() {
     if (this.state === "refused" || this.state === "closed") return;
     // An attempt from before may hang in a network that is gone, and a connection may have died without a word while the
-    // device slept. Its timers slept too, and the clock of the page with them on some.
-    const silent = Math.max(this.#env.now() - this.#heard, Date.now() - (this.lastKnown ?? 0));
-    if (this.#socket && (!this.#acknowledged || silent > WAKE_MS)) this.#lost(0);
-    if (!this.#socket) this.#open();
+    // device slept. Its timers slept too, and on some the clock of the page with them; that of the device did not.
+    if (this.#acknowledged && Date.now() - /** @type {number} */ (this.lastKnown) < OFFLINE_MS) return;
+    this.#lost(0);
+    this.#open();
   }
 
   /** The device says that it has no network. A server on the device itself needs none. */

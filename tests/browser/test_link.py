@@ -145,6 +145,7 @@ def test_it_comes_back_at_once_when_there_is_hope(run: Run, event: str) -> None:
 def test_a_link_that_died_in_a_devices_sleep_is_left_by_whoever_looks(run: Run) -> None:
     found = run(
         """
+        Date.now = () => world.now;    // that of the device, which goes on while it sleeps
         world.socket.accept();
         const look = () => world.document.dispatchEvent(new Event("visibilitychange"));
         world.pass(4000);
