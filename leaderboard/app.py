@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import time
@@ -103,6 +104,7 @@ def create_app(settings: Settings, sources: Mapping[str, str] | None = None) -> 
         "ActiveSubscriptions": broker.hub.size,
         "ActiveBoards": len(broker.hub.audiences),
         "LongestPass": broker.longest_pass(),
+        "Tasks": len(asyncio.all_tasks()),
         "EngineReached": float(broker.healthy),
     }
 

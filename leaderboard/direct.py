@@ -94,6 +94,11 @@ class PatientProtocol(WebSocketsSansIOProtocol):
     """
 
     unfinished: ClassVar[Unfinished] = Unfinished()
+    stuck: ClassVar[float] = math.inf
+    """Seconds in which it may take nothing."""
+    congested = False
+    """More waits in the transport's buffer than `HIGH_WATER`: snapshots pass this connection by."""
+    congested_since = 0.0
     _held = 0
     """What is counted of this connection in `unfinished`."""
     _late: TimerHandle | None = None
@@ -172,8 +177,28 @@ class PatientProtocol(WebSocketsSansIOProtocol):
         if self._cut_off is None:
             self._cut_off = self.loop.call_later(LINGER, self.transport.abort)
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.congested, self.congested_since = True, time.monotonic()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.congested = False
+
     def keepalive_timeout(self) -> None:
-        super().keepalive_timeout()
+        """A ping has no answer: somebody is gone, or does not read.
+
+        Who does not read has not seen the ping. How long that may last is for ``stuck`` to say, in which the ping waits
+        with all the rest.
+        """
+        if not self.transport.get_write_buffer_size():
+            super().keepalive_timeout()
+        elif self.congested and time.monotonic() - self.congested_since < self.stuck:
+            again = cast(float, self.ping_timeout)
+            self.pong_timer = self.loop.call_later(again, self.keepalive_timeout)
+            return
+        else:
+            self.give_up(Close.TOO_SLOW, "nothing was read")
         self.cut_off_later()
 
     def eof_received(self) -> None:
@@ -208,9 +233,6 @@ class DirectProtocol(PatientProtocol):
     """The transport does not read."""
     close_code: Close | None = None
     """The code with which this side closes, if it does."""
-    congested = False
-    """More waits in the transport's buffer than `HIGH_WATER`: snapshots pass this connection by."""
-    congested_since = 0.0
 
     def handle_connect(self, event: Any) -> None:
         super().handle_connect(event)
@@ -311,13 +333,11 @@ class DirectProtocol(PatientProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self.congested, self.congested_since = True, time.monotonic()
         if self._sink is not None:
             self._sink.pause()
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self.congested = False
         if self._sink is not None:
             self._sink.resume()
             self.wake()
@@ -520,6 +540,7 @@ def _drop(framed: bytes) -> None:
 P = TypeVar("P", bound=PatientProtocol)
 
 
-def door(kind: type[P], unfinished: Unfinished) -> type[P]:
-    """The protocol with an account of its own: uvicorn makes one per connection, and hands it nothing of ours."""
-    return type("Door", (kind,), {"unfinished": unfinished})
+def door(kind: type[P], unfinished: Unfinished, stuck: float) -> type[P]:
+    """The protocol with an account and a limit of its own: uvicorn makes one per connection, and hands it nothing of
+    ours."""
+    return type("Door", (kind,), {"unfinished": unfinished, "stuck": stuck})

@@ -57,6 +57,7 @@ GAUGES = {
     "ActiveSubscriptions": "Live subscriptions.",
     "ActiveBoards": "Boards that somebody of this process watches.",
     "LongestPass": "Seconds that the longest fan-out of one board took since the last look.",
+    "Tasks": "asyncio tasks of this process.",
     "EngineReached": "1 where all boards can be reached, 0 where some cannot.",
 }
 

@@ -106,6 +106,7 @@ def server(
         ws=door(
             PatientProtocol if plain_asgi else DirectProtocol,
             Unfinished(int(limits.unfinished), limits.request),
+            limits.stuck,
         ),
         ws_max_size=int(limits.frame),
         # Every browser offers deflate; accepting it halves fan-out and doubles memory per connection.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 
 import pytest
 
@@ -206,7 +207,8 @@ async def test_whoever_goes_without_reading_the_rest_is_let_go(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("leaderboard.direct.LINGER", 0.2)
-    server = await start(send_buffer=SMALL, pings=0.5, limits=UNLIMITED)
+    limits = {**UNLIMITED, "stuck": 0.5, "keep_alive": 5}
+    server = await start(send_buffer=SMALL, pings=0.5, limits=limits)
     publisher = await server.client()
     chat = await publisher.subscribe(CHAT)
     stuck = [await server.raw(receive_buffer=SMALL) for _ in range(4)]
@@ -224,6 +226,30 @@ async def test_whoever_goes_without_reading_the_rest_is_let_go(
 
     await eventually(let_go)
     assert await publisher.alive()
+
+
+async def test_who_reads_nothing_has_the_time_of_the_stuck_and_not_that_of_a_ping(
+    start: Start,
+) -> None:
+    limits = {**UNLIMITED, "stuck": 2.5, "keep_alive": 5}
+    namespaces = {"leaderboard": {"interval_ms": 10, "top": 100}}
+    server = await start(send_buffer=SMALL, pings=0.5, limits=limits, namespaces=namespaces)
+    publisher = await server.client()
+    await big_board(publisher)
+    stuck = await server.raw(receive_buffer=SMALL)
+    await stuck.subscribe(BOARD)
+    began = time.monotonic()
+
+    async def given_up() -> bool:
+        await publisher.publish(BOARD, {"player": "p1", "score": time.monotonic()})
+        doors = server.app.state.realtime._connections
+        return len(doors) < 2 or any(door.close_code for door in doors)
+
+    while time.monotonic() - began < 1.3:  # a ping and the time for its answer
+        assert not await given_up()
+        await asyncio.sleep(0.02)
+    await eventually(given_up)
+    assert (await stuck.until_closed())[1] == 1013
 
 
 # -- those who do not read their answers -------------------------------------------------------------------------------
