@@ -80,7 +80,10 @@ async def run(size: int, within: float = 35.0) -> dict[str, Any]:
                 async with asyncio.timeout(within - (crowd.ready - began)):
                     await crowd.back.wait()
             except TimeoutError:
-                raise Failed(f"{size - len(crowd.live)} of {size} were not back") from None
+                missing = size - len(crowd.live)
+                there = f"a server was there after {crowd.ready - began:.1f} s"
+                heard = f"{crowd.attempts} attempts, {crowd.unheard} of them unheard"
+                raise Failed(f"{missing} of {size} were not back; {there}; {heard}") from None
             # all are served: each sees what is published now
             await clients[0].publish(BOARD, {"player": "bob", "score": 2})
             await asyncio.gather(*(sees(each, "bob") for each in watched))

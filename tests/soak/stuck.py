@@ -24,8 +24,8 @@ RATE = 100
 WINDOW = 10.0
 """Seconds of one 99th percentile. Of those of a phase the median counts: what else the machine does comes in bursts."""
 FLAT = 2.0
-"""MB that the server may grow by with it. It may be kept 64 KiB and the frame behind, and the allocator takes its memory
-by the megabyte; kept in full it would be 5 MB a second."""
+"""MB that the server may grow by with it. It is kept 64 KiB and the frame behind, and the allocator takes memory by the
+megabyte; kept in full it would be 5 MB a second."""
 NOTICED = 1.15
 """Ratio of the 99th percentiles up to which nothing has changed: docs/performance.md says why."""
 
