@@ -142,6 +142,9 @@ async def run(seconds: float, connections: int, rate: float, processes: int = 5)
         workers = [await worker() for _ in range(processes)]
         readers = [asyncio.create_task(ledger.keep(process)) for process in workers]
         try:
+            async with asyncio.timeout(60):
+                while not ledger.acknowledged:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
             began = time.monotonic()
             while (now := time.monotonic() - began) < seconds:
                 await asyncio.sleep(min(random.uniform(2, 10), seconds / 4))

@@ -62,7 +62,7 @@ class Served:
         """How many boards live."""
         found, after = 0, ""
         while True:
-            page = {"limit": 1000, "after": after}
+            page: dict[str, str | int] = {"limit": 1000, "after": after}
             answer = (await self._http.get("/api/boards", params=page)).json()
             found += len(answer["boards"])
             if not (after := answer["next"]):
