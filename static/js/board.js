@@ -378,8 +378,7 @@ const letter = /[\p{L}\p{N}]/u;
  */
 export function initials(name) {
   const words = name.match(/\S*[\p{L}\p{N}]\S*/gu) ?? name.match(/\S+/gu) ?? [];
-  const ends = words.length > 1 ? [words[0], words[words.length - 1]] : words;
-  const letters = ends.map((word) => [...graphemes.segment(word)][0].segment);
+  const letters = [...words.slice(0, 1), ...words.slice(1).slice(-1)].map((word) => [...graphemes.segment(word)][0].segment);
   const both = letters.every((each) => letter.test(each) && !wide.test(each));
   return (both ? letters.join("") : letters[0] ?? "").toUpperCase();
 }
