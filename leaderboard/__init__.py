@@ -5,10 +5,11 @@ A game client sends a ``publish`` frame with an event such as ``{"player": "ann"
 1. `realtime` has accepted the connection, whose request `doorway` has timed, and plugged its `session` into the socket
    by `direct`, our door into uvicorn; a text frame is handed over by one call.
 2. `messages` turns the text into a typed value, or into the error that the client gets back (`replies`).
-3. `operations` asks `channels` what the path means and `auth` whether the credential may publish there: a token may be
-   of an `oidc` provider, or be put to an `authorizer`. The session asks `limits` whether it may do so now, and of
-   several processes `allowances`; the namespace's own function is asked, if it has one (`handlers`; both are
-   `functions`). Each event becomes a score of the board's vocabulary (`events`).
+3. `operations` asks `channels` what the path means, `auth` whose the `credentials` are, and `access` whether that one
+   of the `grants` may publish there. For tokens that are not ours others are `vouching`: an `oidc` provider, or an
+   `authorizer`. The session asks `limits` whether it may do so now, and of several processes `allowances`; the
+   namespace's own function is asked, if it has one (`handlers`; both are `functions`). Each event becomes a score of
+   the board's vocabulary (`events`).
 4. `broker` passes the batch to the engine (`engines`), which applies it to the `board` of the channel. Its `ranking` is
    a dictionary of entries and a sorted list of ``(key, seq, player)``, the first of its `sheets`; a round (`rounds`)
    says whether scores count now, a `curtain` what is shown while the board is frozen, `people` who is hidden. The
@@ -33,9 +34,10 @@ the socket for tools. Operators look `backstage`, where `refusals` and `metrics`
 
 A module imports only from those before it:
 ``values`` < ``trust quotas namespaces`` < ``errors settings names retries frames movement lights lanes beats`` <
-``addresses channels limits logs sources events rounds ranking tokens nicknames standing`` <
-``certificates emulation cloudformation beside presence curtain suggestions functions oidc`` <
-``people sheets authorizer`` < ``board`` < ``messages replies auth engines metrics refusals guide packing snippets`` <
+``addresses channels limits logs sources events rounds ranking tokens credentials nicknames standing`` <
+``certificates emulation cloudformation beside presence curtain suggestions functions grants oidc`` <
+``people sheets authorizer`` < ``board access`` < ``vouching`` <
+``messages replies auth engines metrics refusals guide packing snippets`` <
 ``snapshots`` < ``audience`` < ``hub agenda link asyncapi masks allowances`` < ``fanout relays subscriptions doorway`` <
 ``broker`` < ``handlers`` < ``operations client referee`` < ``session direct simulate`` <
 ``realtime strict terminal figures`` < ``answers`` < ``exports`` < ``boards rooms`` < ``sharing`` < ``api pages bots`` <

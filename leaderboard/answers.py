@@ -19,7 +19,7 @@ from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 
 from leaderboard import channels, replies
-from leaderboard.auth import Grant, Wanted
+from leaderboard.access import Wanted
 from leaderboard.engines import answer_of
 from leaderboard.errors import (
     BadRequest,
@@ -29,6 +29,7 @@ from leaderboard.errors import (
     ResourceNotFound,
     Unauthorized,
 )
+from leaderboard.grants import Grant
 from leaderboard.operations import Operations
 from leaderboard.settings import Namespace, Settings
 
@@ -178,7 +179,7 @@ async def reader(request: Request, path: str = channels.EVERYTHING) -> Grant:
     if is_signed(request):
         rules = settings_of(request).namespaces.get(channels.namespace(path))
         return await identified(
-            request, auth.to_subscribe(path, rules, auth.caller(request.headers))
+            request, auth.access.to_subscribe(path, rules, auth.access.caller(request.headers))
         )
     viewer = auth.viewer()
     if viewer is None:
@@ -190,7 +191,9 @@ async def manager(request: Request, path: str = channels.EVERYTHING) -> Grant:
     """Who wants to change something on a channel, or everywhere; raises `Unauthorized`."""
     auth = operations_of(request).auth
     rules = settings_of(request).namespaces.get(channels.namespace(path))
-    return await identified(request, auth.to_publish(path, rules, auth.caller(request.headers)))
+    return await identified(
+        request, auth.access.to_publish(path, rules, auth.access.caller(request.headers))
+    )
 
 
 async def identified(request: Request, wanted: Wanted) -> Grant:

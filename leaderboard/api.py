@@ -118,7 +118,7 @@ async def revoke(
     boards, when the server or its Redis ends; the setting `tokens_not_before` ends all older tokens for good.
     """
     operations = operations_of(request)
-    operations.auth.may_revoke(await manager(request))
+    operations.auth.access.may_revoke(await manager(request))
     # Nothing but its end at the latest is known of it.
     await operations.broker.revoke(token_id, time.time() + tokens.LIFETIME + tokens.SKEW)
     return Response(status_code=204, headers=READ_HEADERS)

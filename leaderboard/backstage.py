@@ -19,8 +19,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from leaderboard import __version__, channels
 from leaderboard.answers import operations_of, settings_of
-from leaderboard.auth import Role
 from leaderboard.errors import NotAllowed, Refusal, ResourceNotFound
+from leaderboard.grants import Role
 from leaderboard.pages import PageRoute, html_page
 from leaderboard.sources import toml
 

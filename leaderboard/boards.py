@@ -22,11 +22,11 @@ from leaderboard.answers import (
     reader,
     visible,
 )
-from leaderboard.auth import Role
 from leaderboard.engines import Reading, Running
 from leaderboard.errors import BadRequest, ResourceNotFound, Unauthorized
 from leaderboard.events import MAX_N, MAX_PLAYER, Control, Remove
 from leaderboard.exports import FORMS, PAGE, export
+from leaderboard.grants import Role
 from leaderboard.messages import MAX_EVENT_BYTES
 from leaderboard.operations import Operations
 from leaderboard.people import Person

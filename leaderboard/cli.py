@@ -16,7 +16,7 @@ from pydantic import SecretStr, ValidationError
 
 from leaderboard import __version__, certificates, cloudformation, logs, serving
 from leaderboard.app import create_app, may_share
-from leaderboard.auth import Authenticator, new_api_key
+from leaderboard.auth import Authenticator
 from leaderboard.beside import Beside
 from leaderboard.commands import (
     LOCAL,
@@ -30,6 +30,7 @@ from leaderboard.commands import (
     out,
 )
 from leaderboard.control import control_command
+from leaderboard.credentials import new_api_key
 from leaderboard.demo import Show
 from leaderboard.emulation import Emulation
 from leaderboard.engines import CannotOpen

@@ -28,10 +28,10 @@ from typing import Any, Literal
 import msgspec
 
 from leaderboard import channels, replies
-from leaderboard.auth import Grant, Role
 from leaderboard.broker import Broker
 from leaderboard.errors import Denied, InvalidEvent, Refusal, Refused
 from leaderboard.functions import Function, Running, imported
+from leaderboard.grants import Grant, Role
 from leaderboard.messages import MAX_EVENT_BYTES
 from leaderboard.people import Person
 from leaderboard.ranking import Row, View

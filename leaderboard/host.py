@@ -22,10 +22,10 @@ from markupsafe import Markup
 
 from leaderboard import rooms
 from leaderboard.answers import base_url, body_of, operations_of, settings_of
-from leaderboard.auth import Role
 from leaderboard.engines import Reading
 from leaderboard.errors import BadRequest, NotAllowed, Refusal, ResourceNotFound, Unauthorized
 from leaderboard.events import MAX_PLAYER
+from leaderboard.grants import Role
 from leaderboard.pages import PageRoute, error_page, html_page, may_view
 from leaderboard.play import gone
 from leaderboard.ranking import View

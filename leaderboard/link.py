@@ -30,7 +30,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.typing import Subprotocol
 
-from leaderboard.auth import HEADER_PROTOCOL, PROTOCOL
+from leaderboard.credentials import HEADER_PROTOCOL, PROTOCOL
 from leaderboard.errors import COME_BACK_IN, BadRequest, Close, ResourceNotFound, Unauthorized
 from leaderboard.replies import Accepted, Failed, Result
 

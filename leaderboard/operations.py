@@ -16,13 +16,15 @@ from typing import Literal
 from msgspec import Struct
 
 from leaderboard import channels, handlers, replies
-from leaderboard.auth import Authenticator, Caller, Grant, Role, Wanted, may_apply, may_touch
+from leaderboard.access import Caller, Wanted
+from leaderboard.auth import Authenticator
 from leaderboard.board import Applied
 from leaderboard.broker import Broker
 from leaderboard.engines import Batch, Outcome, answer_of
 from leaderboard.errors import LimitExceeded, Refusal, ResourceNotFound, Unauthorized
 from leaderboard.events import Event, Score, decode_any_event, decode_board_event
 from leaderboard.functions import Function
+from leaderboard.grants import Grant, Role, may_apply, may_touch
 from leaderboard.handlers import Board, Context, Handled, Handlers, outgoing
 from leaderboard.limits import Rates
 from leaderboard.metrics import Counter
@@ -122,7 +124,7 @@ class Operations:
     ) -> None:
         """Where a publish may go; ``done`` as of `Authenticator.identify`. Raises `BadRequest` for no channel."""
         path = channels.parse(channel)
-        wanted = self.auth.to_publish(
+        wanted = self.auth.access.to_publish(
             path, self.broker.namespaces.get(channels.namespace(path)), caller
         )
         self._aim(path, credentials, wanted, self._to_publish, done)
@@ -132,7 +134,7 @@ class Operations:
     ) -> None:
         """What a subscribe may show; ``done`` as of `Authenticator.identify`. Raises `BadRequest` for no channel."""
         path = channels.parse_subscription(channel)
-        wanted = self.auth.to_subscribe(
+        wanted = self.auth.access.to_subscribe(
             path, self.broker.namespaces.get(channels.namespace(path)), caller
         )
         self._aim(path, credentials, wanted, self._to_see, done)
@@ -177,11 +179,11 @@ class Operations:
         return target.handler is None or grant.role >= Role.HOST
 
     def _to_publish(self, path: str, rules: Namespace, grant: Grant) -> Target:
-        self.auth.may_publish(grant, path, rules)
+        self.auth.access.may_publish(grant, path, rules)
         return self._target(path, rules, grant, self.handlers.on_publish)
 
     def _to_see(self, path: str, rules: Namespace, grant: Grant) -> Target:
-        self.auth.may_subscribe(grant, path, rules)
+        self.auth.access.may_subscribe(grant, path, rules)
         return self._target(path, rules, grant, self.handlers.on_subscribe)
 
     def _target(
@@ -304,7 +306,7 @@ class Operations:
 
         ``limited`` counts it against the credential's rate; what the server itself makes up has its own.
         """
-        caller = self.auth.caller(headers)
+        caller = self.auth.access.caller(headers)
         aim = partial(self.to_publish, channel, headers, caller)
         target: Target | Refusal = await answer_of(aim)
         if isinstance(target, Refusal):

@@ -22,10 +22,12 @@ from typing import NamedTuple
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from leaderboard import direct, frames, replies
-from leaderboard.auth import PROTOCOL, Caller, Grant, credentials_of_upgrade
+from leaderboard.access import Caller
+from leaderboard.credentials import PROTOCOL, credentials_of_upgrade
 from leaderboard.direct import EXTENSION, HIGH_WATER, DirectProtocol
 from leaderboard.engines import answer_of
 from leaderboard.errors import COME_BACK_IN, Close, LimitExceeded, Refusal
+from leaderboard.grants import Grant
 from leaderboard.limits import Rate, Rates, source
 from leaderboard.operations import Operations
 from leaderboard.session import Session
@@ -212,7 +214,7 @@ class Realtime:
         came_from = source("" if websocket.client is None else websocket.client.host)
         try:
             self._arrive(came_from)  # before its credential costs anything
-            caller = self._operations.auth.caller(websocket.headers)
+            caller = self._operations.auth.access.caller(websocket.headers)
             opened = await self._opened(websocket, caller)
             await websocket.accept(protocol)
             self._admit(came_from)
@@ -263,10 +265,10 @@ class Realtime:
             offered = websocket.scope["subprotocols"]
             credentials = credentials_of_upgrade(offered, websocket.headers)
             self._session.look_at(credentials, PROTOCOL in offered)
-            ask = partial(auth.identify, credentials, auth.to_connect(caller))
+            ask = partial(auth.identify, credentials, auth.access.to_connect(caller))
             grant: Grant | Refusal = await answer_of(ask)
             if isinstance(grant, Grant):
-                auth.may_connect(grant)
+                auth.access.may_connect(grant)
         except Refusal as refusal:
             return refusal
         return grant

@@ -20,8 +20,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from leaderboard.auth import Role
 from leaderboard.events import MAX_N
+from leaderboard.grants import Role
 from leaderboard.handlers import Context, Event, Moment
 from leaderboard.lights import TILES, Hand, TooFast, lights_of, press
 from leaderboard.retries import SENDERS

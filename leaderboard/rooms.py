@@ -30,7 +30,6 @@ from leaderboard.answers import (
     operations_of,
     settings_of,
 )
-from leaderboard.auth import Role
 from leaderboard.board import Applied
 from leaderboard.engines import Batch, Outcome, Reading, answer_of
 from leaderboard.errors import (
@@ -43,6 +42,7 @@ from leaderboard.errors import (
     Unauthorized,
 )
 from leaderboard.events import Close, Enter, Event, Props
+from leaderboard.grants import Role
 from leaderboard.limits import Rates, source
 from leaderboard.nicknames import blocker, key, nickname
 from leaderboard.operations import Operations

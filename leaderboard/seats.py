@@ -17,8 +17,8 @@ from fastapi import APIRouter, Request, Response
 
 from leaderboard import addresses, rooms
 from leaderboard.answers import NOSNIFF, ApiRoute, base_url, operations_of, settings_of
-from leaderboard.auth import Role
 from leaderboard.errors import ResourceNotFound, Unauthorized
+from leaderboard.grants import Role
 from leaderboard.tokens import LIFETIME
 
 

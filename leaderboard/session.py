@@ -15,8 +15,8 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from leaderboard import channels, messages, replies
+from leaderboard.access import Caller
 from leaderboard.audience import Outlet, Subscription
-from leaderboard.auth import Caller, Grant, Role
 from leaderboard.errors import (
     BadRequest,
     Close,
@@ -29,6 +29,7 @@ from leaderboard.errors import (
     UnknownOperation,
     UnsupportedOperation,
 )
+from leaderboard.grants import Grant, Role
 from leaderboard.handlers import Handled
 from leaderboard.limits import Rate
 from leaderboard.logs import connection_id

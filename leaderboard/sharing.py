@@ -28,10 +28,11 @@ from leaderboard.answers import (
     manager,
     operations_of,
 )
-from leaderboard.auth import Authenticator, Grant, Role
+from leaderboard.auth import Authenticator
 from leaderboard.broker import Broker
 from leaderboard.errors import BadRequest, LimitExceeded, ResourceNotFound, Unauthorized
 from leaderboard.events import PlayerId
+from leaderboard.grants import Grant, Role
 from leaderboard.rooms import GAME
 from leaderboard.tokens import LIFETIME, MAX_RATE, Claims, TokenRole
 

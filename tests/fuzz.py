@@ -24,8 +24,9 @@ from typing import Any, cast
 from pydantic import SecretStr, ValidationError
 
 from leaderboard import channels, messages
+from leaderboard.access import Caller
 from leaderboard.app import create_app
-from leaderboard.auth import Caller, credentials_of_upgrade
+from leaderboard.credentials import credentials_of_upgrade
 from leaderboard.engines.memory import MemoryEngine
 from leaderboard.errors import Close, Refusal
 from leaderboard.session import Session

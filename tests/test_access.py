@@ -20,7 +20,7 @@ import pytest
 import pytest_asyncio
 from pydantic import SecretStr
 
-from leaderboard.auth import Role
+from leaderboard.grants import Role
 from leaderboard.settings import ApiKey, AuthMode
 from tests.appsync import Client, error_types
 from tests.conftest import Server, running
@@ -282,7 +282,7 @@ async def test_a_connection_opens_for_the_modes_that_it_takes_and_for_nobody_els
     taken = tuple(MODES.values()) if mode == "all" else (mode,)
     auth = world.server.app.state.auth
     settings = world.server.settings.model_copy(update={"connection_auth_modes": taken})
-    monkeypatch.setattr(auth, "_settings", settings)
+    monkeypatch.setattr(auth.access, "_settings", settings)
     credential = world.credential(holder, "keys")
     client = await world.server.client(
         credential.get("x-api-key"), token=credential.get("Authorization"), init=False

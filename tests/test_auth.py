@@ -14,18 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from leaderboard.auth import (
+from leaderboard.auth import Authenticator
+from leaderboard.credentials import (
     HEADER_PROTOCOL,
     PROTOCOL,
-    Authenticator,
-    Grant,
-    Role,
     credentials_of_upgrade,
-    may_apply,
     new_api_key,
 )
 from leaderboard.errors import BadRequest, NotAllowed, Refusal, Unauthorized
 from leaderboard.events import Remove, Score
+from leaderboard.grants import Grant, Role, may_apply
 from leaderboard.settings import ApiKey, ConfigError, Namespace, RoleName, Settings
 
 KEY = "da2-key-of-the-tests"
@@ -100,7 +98,7 @@ def test_the_viewer_key_sees_everything_and_publishes_nothing() -> None:
     viewer = auth.authenticate({"x-api-key": "pk_board"})
     assert viewer == auth.viewer() == Grant("viewer_key", Role.VIEWER, ("/*",))
     with pytest.raises(Unauthorized):
-        auth.may_publish(viewer, "/game/a", RULES)
+        auth.access.may_publish(viewer, "/game/a", RULES)
 
 
 def test_without_a_viewer_key_nobody_views_in_public() -> None:
@@ -171,9 +169,9 @@ def allowed(check: Callable[..., None], *arguments: object) -> bool:
 )
 def test_what_each_role_may_do(role: RoleName, publishes: bool, removes: bool) -> None:
     auth, holder = authenticator(role), grant(role)
-    assert allowed(auth.may_connect, holder)
-    assert allowed(auth.may_subscribe, holder, "/game/a", RULES)
-    assert allowed(auth.may_publish, holder, "/game/a", RULES) is publishes
+    assert allowed(auth.access.may_connect, holder)
+    assert allowed(auth.access.may_subscribe, holder, "/game/a", RULES)
+    assert allowed(auth.access.may_publish, holder, "/game/a", RULES) is publishes
     with contextlib.nullcontext() if removes else pytest.raises(NotAllowed):
         may_apply(holder, Remove("ann"))
     if publishes:
@@ -198,8 +196,8 @@ def test_what_each_role_may_do(role: RoleName, publishes: bool, removes: bool) -
 def test_a_grant_ends_where_its_patterns_do(pattern: str, path: str, inside: bool) -> None:
     auth, holder = authenticator("admin", pattern), grant("admin", pattern)
     assert holder.covers(path) is inside
-    assert allowed(auth.may_subscribe, holder, path, RULES) is inside
-    assert allowed(auth.may_publish, holder, path, RULES) is inside
+    assert allowed(auth.access.may_subscribe, holder, path, RULES) is inside
+    assert allowed(auth.access.may_publish, holder, path, RULES) is inside
 
 
 def test_one_of_several_patterns_is_enough() -> None:

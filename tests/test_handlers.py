@@ -14,7 +14,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import ValidationError
 
-from leaderboard.auth import Role
+from leaderboard.grants import Role
 from leaderboard.handlers import Context, Denied, Event, Handlers, Refused
 from leaderboard.messages import MAX_EVENT_BYTES
 from leaderboard.settings import ConfigError, Namespace

@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from leaderboard import auth, tokens
-from leaderboard.auth import Authenticator, Grant, Role
+from leaderboard.auth import Authenticator
 from leaderboard.client import Refused
 from leaderboard.client import connect as connect_client
 from leaderboard.errors import BadRequest, Unauthorized
+from leaderboard.grants import Grant, Role
 from leaderboard.settings import Settings
 from tests.appsync import Client, error_types, players
 from tests.conftest import ADMIN, HOST, SCOREKEEPER, VIEWER, Server, Start
