@@ -167,7 +167,8 @@ def _short_names(tokens: Sequence[Token]) -> dict[str, str]:
     private = Counter(token.text for token in tokens if token.kind == "private")
     inner = _declared(tokens) - _seen_outside(tokens)
     fresh = (name for name in _letters() if name not in words)
-    common = sorted(inner, key=lambda name: -words[name])
+    # Of names that are as common, a set has each process begin with another.
+    common = sorted(inner, key=lambda name: (-words[name], name))
     names = dict(zip(common, fresh, strict=False))
     return names | {
         name: f"#{short}"

@@ -6,6 +6,7 @@ import gzip
 import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,20 @@ def test_the_widget_weighs_less_than_ten_kilobytes(capsys: pytest.CaptureFixture
     with capsys.disabled():
         print(f"\n/widget.js: {weight} bytes gzipped of {MOST}, {len(packed)} plain")
     assert weight < MOST
+
+
+def test_it_is_the_same_in_every_process() -> None:
+    program = "from leaderboard import embeds; print(embeds.script())"
+    made = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={"PYTHONHASHSEED": seed, "PATH": ""},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(made) == 1
 
 
 def test_the_widget_needs_no_other_file() -> None:
