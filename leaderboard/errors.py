@@ -278,6 +278,13 @@ class BoardFull(Refusal):
     status = 409
 
 
+class BoardTooLarge(Refusal):
+    """A board of more entries than can be copied, which is what freezing it takes: time alone does not mend it."""
+
+    error_type = "BoardTooLarge"
+    status = 409
+
+
 class RoundClosed(Refusal):
     """A score for a board that takes none now: its round has not begun, or is over."""
 

@@ -13,7 +13,7 @@ from collections import deque
 import msgspec
 
 from leaderboard.curtain import Curtain
-from leaderboard.errors import BoardFull, LimitExceeded, NotFrozen, NothingToUndo
+from leaderboard.errors import BoardFull, BoardTooLarge, NotFrozen, NothingToUndo
 from leaderboard.ranking import Entry, Ranking, View, Window
 
 PAST_ROUNDS = 10
@@ -136,7 +136,7 @@ class Sheets:
         self._count()
 
     def freeze(self, version: int, capacity: float) -> None:
-        """Hang a copy of the live sheet. Raises `LimitExceeded` or `BoardFull` where it cannot be copied."""
+        """Hang a copy of the live sheet. Raises `BoardTooLarge` or `BoardFull` where it cannot be copied."""
         self._check_copy(capacity, "it cannot be frozen")
         self._hang(Curtain(self.live, version))
 
@@ -173,7 +173,7 @@ class Sheets:
         """Raises what keeps the live sheet from being copied, in the place of the copy that hangs."""
         total = self.live.total
         if total > FREEZABLE:
-            raise LimitExceeded(f"the board has more than {FREEZABLE} entries: {so}")
+            raise BoardTooLarge(f"the board has more than {FREEZABLE} entries: {so}")
         hanging = 0 if self.curtain is None else len(self.curtain.ranking.entries)
         if self.size - hanging + total > capacity:
             raise BoardFull(f"no room for a copy of the {total} entries here: {so}")

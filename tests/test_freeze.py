@@ -292,6 +292,6 @@ async def test_a_board_of_20_001_entries_is_not_frozen(start: Start) -> None:
     await host.done(op("freeze"), op("unfreeze"))
     await keeper.publish(BOARD, score("one more", 1))
     [answer] = await host.answers(op("freeze"))
-    assert error_types(answer) == ["LimitExceededError"]
+    assert error_types(answer) == ["BoardTooLarge"]
     assert "20000" in answer["errors"][0]["message"]
     assert not (await keeper.look(BOARD))["round"]["frozen"]

@@ -176,11 +176,11 @@ def test_a_board_of_20_000_can_be_frozen_and_one_of_20_001_cannot() -> None:
     board = Board(Namespace(), epoch="e")
     board.apply([Score(f"p{n}", float(n)) for n in range(20_000)], NOW)
     assert told(board, Freeze()) == ["done"]
-    assert told(board, Score("one more", 1.0), Reveal()) == ["done", "LimitExceeded"]
+    assert told(board, Score("one more", 1.0), Reveal()) == ["done", "BoardTooLarge"]
     [outcome] = board.apply([Reveal()], NOW)
     assert isinstance(outcome, Refusal)
     assert "unfrozen" in outcome.message, "it says what can still be done"
-    assert told(board, Unfreeze(), Freeze()) == ["done", "LimitExceeded"]
+    assert told(board, Unfreeze(), Freeze()) == ["done", "BoardTooLarge"]
     assert told(board, Hide("one more"), Freeze()) == ["done", "done"], "only places are copied"
 
 

@@ -69,7 +69,7 @@ local function hosting()
   local function check_copy(board, capacity, so)
     local total = total_of(board.live)
     if total > FREEZABLE then
-      refuse('LimitExceeded', 'the board has more than ' .. format('%d', FREEZABLE) .. ' entries: ' .. so)
+      refuse('BoardTooLarge', 'the board has more than ' .. format('%d', FREEZABLE) .. ' entries: ' .. so)
     end
     local hanging = board.curtain and board.curtain.count or 0
     if board.count + board.kept - hanging + total > capacity then
