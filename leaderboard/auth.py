@@ -204,9 +204,15 @@ class Authenticator:
     ) -> tuple[str, Claims]:
         """A new token of this server, good for ``lifetime`` seconds, and what it says; raises `BadRequest`.
 
-        One that is made by a token is revoked with that ``maker``.
+        One that a ``maker`` has made lasts no longer than that, may do no more in a second, and is revoked with it.
         """
-        makers = () if maker is None else maker.line
+        makers: tuple[str, ...] = ()
+        if maker is not None and not maker.lasting:
+            makers = (*maker.makers, maker.id)
+            if maker.ends is not None:
+                lifetime = max(1, min(lifetime, maker.ends - time.time()))
+            if maker.rate is not None:
+                rate = min(maker.rate, rate or maker.rate)
         claims = tokens.new_claims(role, channel, player, lifetime, rate, makers)
         self._grant(claims)  # a token that nobody would take is not given out
         return tokens.sign(claims, self._secret), claims

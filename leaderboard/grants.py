@@ -56,11 +56,6 @@ class Grant:
         """Whether it is a key, which neither ends nor can be revoked while the server runs."""
         return self.ends is None and self.mode == "API_KEY"
 
-    @property
-    def line(self) -> tuple[str, ...]:
-        """The ``makers`` of a token that is made by it."""
-        return () if self.lasting else (*self.makers, self.id)
-
     def covers(self, path: str) -> bool:
         """Whether the grant covers a channel, or the whole of a wildcard."""
         return any(channels.covers(pattern, path) for pattern in self.channels)

@@ -31,6 +31,7 @@ from leaderboard.answers import (
     settings_of,
 )
 from leaderboard.board import Applied
+from leaderboard.credentials import bare
 from leaderboard.engines import Batch, Outcome, Reading, answer_of
 from leaderboard.errors import (
     BadRequest,
@@ -256,17 +257,18 @@ async def is_full(request: Request, room: Room) -> bool:
 async def join(request: Request, room: Room, name: str | None) -> Joined:
     """A new player of a room, or the one whose token the request has; raises `RoomFull`, `NameRefused` or `Banned`."""
     people = await _people(request, room.code)
-    player = _returning(request, room)
+    seated = _returning(request, room)
+    player, token = seated or (secrets.token_urlsafe(9).replace("_", "-"), "")
     here = next((each for each in people if each.player == player), None)
-    if here is None or player is None:
-        player = player or secrets.token_urlsafe(9).replace("_", "-")
+    if here is None:
         if _full(room, people):
             raise RoomFull(f"This room is full: no more than {room.game.max_players} may play.")
         called = _named(request, room, name, _names(people))
         await act(operations_of(request), room.code, [Enter(player, called)])
     else:
         called = here.name or player
-    token, _ = operations_of(request).auth.issue("player", room.channel, player, LIFETIME)
+    if not token:
+        token, _ = operations_of(request).auth.issue("player", room.channel, player, LIFETIME)
     return Joined(room.code, room.channel, player, called, token)
 
 
@@ -332,16 +334,21 @@ def _names(people: Sequence[Person]) -> set[str]:
     return {key(each.name) for each in people if each.name}
 
 
-def _returning(request: Request, room: Room) -> str | None:
-    """The player whose token of this room the request has; a token of another room is no reason to be kept out."""
-    if "authorization" not in request.headers:
+def _returning(request: Request, room: Room) -> tuple[str, str] | None:
+    """The player whose token of this room the request has, and that token: who comes back gets no other, which would
+    last longer, or stay when this one is revoked. A token of another room is no reason to be kept out."""
+    value = request.headers.get("authorization")
+    if value is None:
         return None
     try:
-        auth = operations_of(request).auth
-        grant = auth.authenticate(request.headers, request.headers.get("origin"))
+        grant = operations_of(request).auth.authenticate(
+            request.headers, request.headers.get("origin")
+        )
     except Unauthorized:
         return None
-    return grant.player if grant.covers(room.channel) else None
+    if grant.player is None or not grant.covers(room.channel):
+        return None
+    return grant.player, bare(value)
 
 
 async def _people(request: Request, code: str) -> list[Person]:

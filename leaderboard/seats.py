@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import io
 import ipaddress
-import time
 
 import segno
 from fastapi import APIRouter, Request, Response
@@ -41,10 +40,9 @@ async def seat_code(request: Request, code: str) -> Response:
             "No other device can reach this server: started with --host 0.0.0.0, it lets them in."
         )
     rooms.slow_down(request)
-    # One of its own, which ends when the present one does: taking a seat along makes it last no longer.
-    left = LIFETIME if grant.ends is None else grant.ends - time.time()
+    # One of its own, so that a device that was lost can be shut out alone; whatever ends the present one ends it too.
     auth = operations_of(request).auth
-    token, _ = auth.issue("player", room.channel, grant.player, max(1, left), maker=grant)
+    token, _ = auth.issue("player", room.channel, grant.player, LIFETIME, maker=grant)
     picture = io.BytesIO()
     # Read off a bright screen at arm's length: little is lost, and larger squares count for more than their repair.
     link = segno.make_qr(f"{address}/r/{room.code}#seat={token}", error="l", boost_error=False)

@@ -11,7 +11,7 @@ import pytest
 import zxingcpp
 
 from leaderboard import addresses
-from tests.conftest import HOST, Server, Start
+from tests.conftest import ADMIN, HOST, Server, Start
 
 
 async def seat(server: Server) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -62,6 +62,46 @@ async def test_the_code_is_a_link_to_the_same_seat_and_nobody_keeps_it(start: St
     assert old["jti"] != new["jti"]
     assert new["exp"] <= old["exp"]
     assert (new["role"], new["channel"]) == ("player", room["channel"])
+
+
+async def test_a_copy_of_a_seat_ends_with_the_seat_that_it_was_made_from_and_not_the_other_way_round(
+    start: Start,
+) -> None:
+    server = await start(public_url="https://scores.example")
+    room, ann = await seat(server)
+
+    async def copy_of(token: str) -> str:
+        return said((await code_of(server, room["code"], authorization=token)).text).partition(
+            "#seat="
+        )[2]
+
+    async def takes(token: str) -> bool:
+        web = await server.http(token=token)
+        joined = (await web.post(f"/api/rooms/{room['code']}/players")).json()
+        return bool(joined["player"] == ann["player"])
+
+    async def revoke(token: str) -> None:
+        name = jwt.decode(token, options={"verify_signature": False})["jti"]
+        assert (await (await server.http(ADMIN)).delete(f"/api/tokens/{name}")).status_code == 204
+
+    first = ann["token"]
+    second = await copy_of(first)
+    third, lost = await copy_of(second), await copy_of(first)
+    playing = await server.client(None, token=third)
+    await revoke(lost)
+    assert [await takes(each) for each in (first, second, third, lost)] == [True, True, True, False]
+    await revoke(first)
+    assert await playing.closed() == 1000
+    assert [await takes(each) for each in (first, second, third)] == [False] * 3
+
+
+async def test_who_comes_back_by_a_seat_has_that_seat_and_no_other(server: Server) -> None:
+    room, ann = await seat(server)
+    short, _ = server.app.state.auth.issue("player", room["channel"], ann["player"], 60, 3)
+    web = await server.http(token=short)
+    back = (await web.post(f"/api/rooms/{room['code']}/players")).json()
+    # A token that lasts longer or may do more would be one that nobody gave out.
+    assert (back["player"], back["token"]) == (ann["player"], short)
 
 
 @pytest.mark.parametrize("who", ["nobody", "host of the room", "host of all", "another room's"])
