@@ -1,7 +1,10 @@
 """What a board shows while its host hides names: labels that follow from the ids of players.
 
-Whether names are hidden is data: the member ``hide_names`` of ``props.public``. It is asked where a board is read, so
-that no screen, no file and no picture can forget it, and a name that is hidden never leaves the server, except to hosts
+A name that is masked is another thing than a player who is hidden (`Hide`): that one has no row to be seen at all, and
+places that are veiled are those of a frozen board that are not revealed yet (`round.hidden` on the wire).
+
+Whether names are masked is data: the member ``hide_names`` of ``props.public``. It is asked where a board is read, so
+that no screen, no file and no picture can forget it, and a masked name never leaves the server, except to hosts
 who look behind (`View.live`) or search for players.
 """
 

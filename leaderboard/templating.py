@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -80,11 +81,23 @@ def title_of(channel: str) -> str:
 def number(value: float) -> str:
     """A count or a score as English writes it, with at most three decimals; scripts then follow the reader's locale.
 
-    >>> number(1313), number(-2.50), number(1e15)
-    ('1,313', '-2.5', '1,000,000,000,000,000')
+    Of the decimal that is shown everywhere else halves go up, as `Intl.NumberFormat` has it.
+
+    >>> number(1313), number(-2.50), number(1e15), number(0.0005), number(2.0625)
+    ('1,313', '-2.5', '1,000,000,000,000,000', '0.001', '2.063')
     """
-    text = f"{value:,.3f}"
+    text = f"{Decimal(repr(value)).quantize(Decimal('0.001'), ROUND_HALF_UP):,f}"
     return text.rstrip("0").rstrip(".")
+
+
+def lasting(minutes: int) -> str:
+    """A time that is left.
+
+    >>> lasting(45), lasting(120), lasting(90)
+    ('45 min', '2 h', '1 h 30 min')
+    """
+    hours, rest = divmod(minutes, 60)
+    return " ".join([*([f"{hours} h"] if hours else []), *([f"{rest} min"] if rest else [])])
 
 
 def shown(row: Row) -> str:
@@ -143,5 +156,8 @@ _templates = Environment(
     lstrip_blocks=True,
 )
 _templates.filters.update(
-    {each.__name__: each for each in (amount, hue, initials, number, paragraphs, shown, title_of)}
+    {
+        each.__name__: each
+        for each in (amount, hue, initials, lasting, number, paragraphs, shown, title_of)
+    }
 )

@@ -124,6 +124,45 @@ def test_a_row_tells_how_it_stands(run: Run, case: dict[str, Any]) -> None:
         assert found == expected, player
 
 
+def test_the_server_rounds_numbers_as_a_browser_does(run: Run) -> None:
+    values = [
+        0.0005,
+        0.0015,
+        2.0625,
+        2.0635,
+        -0.0005,
+        -2.5,
+        1.0005,
+        1e15,
+        12.3456,
+        8.345 / 1000,
+        0.1 + 0.2,
+        99.9995,
+    ]
+    found = run(
+        """async (values) => {
+          const { Words } = await import("/static/js/strings.js");
+          const words = new Words("en");
+          return values.map((value) => words.number(value));
+        }""",
+        values,
+    )
+    assert found == [templating.number(value) for value in values]
+
+
+def test_a_connection_that_is_closed_on_purpose_is_explained_in_words(run: Run) -> None:
+    removed, other = run(
+        """async () => {
+          const { Words } = await import("/static/js/strings.js");
+          const { LinkError } = await import("/static/js/link.js");
+          const words = new Words("en");
+          return [words.why(new LinkError("LinkClosed")), words.why(new LinkError("BoardFull", "It is full."))];
+        }"""
+    )
+    assert removed.startswith("The server has closed this connection")
+    assert other == "It is full."
+
+
 @pytest.mark.parametrize(
     ("locale", "number", "signed", "ordinals"),
     [
