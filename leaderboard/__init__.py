@@ -20,16 +20,17 @@ A game client sends a ``publish`` frame with an event such as ``{"player": "ann"
    the loop to others `frames` splices each subscriber's id in front: ``data`` frames, one per subscriber and interval
    however many scores came in. What is not ranked goes out as it came: `relays`.
 
-`api` is the same over HTTP (`boards` and their `exports`; `sharing` makes links), `pages` what people look at, `client`
-what programs use (over its `link`, for its `subscriptions`), `standing` what a row tells of itself, `cli` the command
-with its `commands`, a host's `control` and `keyring`: `terminal` draws, `simulate` is a `crowd` with a stopwatch
-(`latency`, `figures`). The browser game has `rooms`, which are boards, its rules in `lights`, its `referee` and its
-`bots`, the pages of `play`, and `seats` that move; a `host` leads one from the `stage`, and `demo` opens one. Names
-that are hidden get `masks`. Boards in pages of others are `embeds`, `oembed` and the `picture`; the `configurator`
-makes the `snippets` for them, `packing` one script of many. `workshop` has the pages to learn with, one of them by a
-`guide`. The tables of `settings` are `quotas`, `namespaces` and `trust`, of `values`. `app` wires it all and `serving`
-runs it; `addresses` says where, `certificates` under which name, `workers` by how many processes; `asyncapi` describes
-the socket for tools. Operators look `backstage`, where `refusals` and `metrics` are shown, and into the `logs`. As an
+`api` is the same over HTTP (`boards` and their `exports`; `sharing` makes links, which are a host's `handouts`),
+`pages` what people look at, `client` what programs use (over its `link`, for its `subscriptions`), `standing` what a
+row tells of itself, `cli` the command with its `commands`, a host's `control` and `keyring`: `terminal` draws,
+`simulate` is a `crowd` with a stopwatch (`latency`, `figures`). The browser game has `rooms`, which are boards, its
+rules in `lights`, its `referee` and its `bots`, the pages of `play`, and `seats` that move; a `host` leads one from
+the `stage`, and `demo` opens one. While names are hidden, players wear `masks`. Boards in pages of others are
+`embeds`, `oembed` and the `picture`; the `configurator` makes the `snippets` for them, `packing` one script of many.
+`workshop` has the pages to learn with, one of them by a `guide`. The tables of `settings` are `quotas`, `namespaces`
+and `trust`, of `values`. `app` wires it all and `serving` runs it; `addresses` says where, `certificates` under which
+name, `workers` by how many processes; `asyncapi` describes the socket for tools. Operators look `backstage`, where
+`refusals` and `metrics` are shown, and into the `logs`. As an
 `emulation` of AWS it has `strict` sessions, reads `cloudformation` templates, and runs a command `beside` it.
 
 A module imports only from those before it:
@@ -41,7 +42,7 @@ A module imports only from those before it:
 ``snapshots`` < ``audience`` < ``hub agenda link asyncapi masks allowances`` < ``fanout relays subscriptions doorway`` <
 ``broker`` < ``handlers`` < ``operations client referee`` < ``session direct simulate`` <
 ``realtime strict terminal figures`` < ``answers`` < ``exports`` < ``boards rooms`` < ``sharing`` < ``api pages bots`` <
-``embeds`` < ``oembed picture configurator workshop play seats backstage`` < ``host`` < ``stage`` < ``app`` <
+``embeds`` < ``oembed picture configurator workshop play seats backstage`` < ``host`` < ``stage handouts`` < ``app`` <
 ``serving commands`` < ``workers`` < ``control demo keyring`` < ``cli``.
 """
 

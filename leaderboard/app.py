@@ -24,6 +24,7 @@ from leaderboard import (
     backstage,
     configurator,
     embeds,
+    handouts,
     host,
     oembed,
     pages,
@@ -142,6 +143,7 @@ def create_app(settings: Settings, sources: Mapping[str, str] | None = None) -> 
         backstage,
         configurator,
         embeds,
+        handouts,  # before the controls of `stage`, whose address has a place for any word
         host,
         oembed,
         picture,

@@ -25,8 +25,8 @@ from leaderboard.answers import base_url, body_of, operations_of, settings_of
 from leaderboard.engines import Reading
 from leaderboard.errors import BadRequest, NotAllowed, Refusal, ResourceNotFound, Unauthorized
 from leaderboard.events import MAX_PLAYER
-from leaderboard.grants import Role
-from leaderboard.pages import PageRoute, error_page, html_page, may_view
+from leaderboard.grants import Grant, Role
+from leaderboard.pages import PageRoute, error_page, html_page
 from leaderboard.play import gone
 from leaderboard.ranking import View
 from leaderboard.rooms import BOT, GAME, MOST_BOTS, MOST_PLAYERS, MOST_RATE, NewRoom, Room
@@ -153,7 +153,7 @@ async def present(request: Request, code: str) -> HTMLResponse:
         room = await rooms.room_of(request, code)
         token_of(request, room)
     except (ResourceNotFound, NotAllowed) as refusal:
-        return _shut(request, code, refusal)
+        return shut(request, code, refusal)
     reading = await operations_of(request).broker.read(room.channel, SEEN)
     window = reading.windows[SEEN]
     address = address_for_others(request)
@@ -162,7 +162,7 @@ async def present(request: Request, code: str) -> HTMLResponse:
         "present.html",
         scripted=True,
         room=room,
-        **await _credential(request, room),
+        token=_credential(request, room),
         **staging(room, reading),
         standings=explain(in_order(window.rows, None), window.total, "desc"),
         total=window.total,
@@ -177,14 +177,14 @@ async def remote(request: Request, code: str, prefix: str = "") -> HTMLResponse:
         room = await rooms.room_of(request, code)
         token_of(request, room)
     except (ResourceNotFound, NotAllowed) as refusal:
-        return _shut(request, code, refusal)
+        return shut(request, code, refusal)
     reading = await operations_of(request).broker.read(room.channel, SEEN)
     return html_page(
         request,
         "remote.html",
         scripted=True,
         room=room,
-        **await _credential(request, room),
+        token=_credential(request, room),
         **staging(room, reading),
         **await gathered(request, room, prefix),
     )
@@ -200,7 +200,7 @@ async def gathered(request: Request, room: Room, prefix: str) -> dict[str, Any]:
     return {"people": people[:PEOPLE], "prefix": prefix}
 
 
-def _shut(request: Request, code: str, refusal: Refusal) -> HTMLResponse:
+def shut(request: Request, code: str, refusal: Refusal) -> HTMLResponse:
     """The page of a room that is not there, or not this browser's to control."""
     if isinstance(refusal, ResourceNotFound):
         return gone(request, code)
@@ -208,12 +208,10 @@ def _shut(request: Request, code: str, refusal: Refusal) -> HTMLResponse:
     return html_page(request, "claim.html", 403, code=code, here="host")
 
 
-async def _credential(request: Request, room: Room) -> dict[str, Any]:
-    """What the page looks at the board with: the viewer's key, or where nobody may view by it, a token of its own."""
-    if await may_view(request, room.channel):
-        return {"key": settings_of(request).viewer_key, "token": ""}
-    token, _ = operations_of(request).auth.issue("viewer", room.channel, None, LIFETIME)
-    return {"key": "", "token": token}
+def _credential(request: Request, room: Room) -> str:
+    """What the page looks at the board with: a token that is worth a look and no more, and ends with the host's."""
+    auth, host = operations_of(request).auth, grant_of(request, room)
+    return auth.issue("viewer", room.channel, None, LIFETIME, maker=host)[0]
 
 
 def staging(room: Room, reading: Reading) -> dict[str, Any]:
@@ -264,13 +262,19 @@ def token_of(request: Request, room: Room) -> str:
     return token
 
 
-def _check(request: Request, room: Room, token: str) -> None:
+def grant_of(request: Request, room: Room) -> Grant:
+    """By what right the request controls a room; raises `NotAllowed`."""
+    return _check(request, room, request.cookies.get(f"host_{room.code}", ""))
+
+
+def _check(request: Request, room: Room, token: str) -> Grant:
     try:
         grant = operations_of(request).auth.authenticate({"authorization": token})
     except Unauthorized:
         grant = None
     if grant is None or grant.role < Role.HOST or not grant.covers(room.channel):
         raise NotAllowed(f"Only the host of room {room.code} may do this.")
+    return grant
 
 
 def _remember(request: Request, answer: Response, code: str, token: str) -> None:

@@ -18,7 +18,7 @@ from fastapi.routing import APIRoute
 from msgspec import Struct
 
 from leaderboard import channels, templating
-from leaderboard.answers import base_url
+from leaderboard.answers import base_url, reader
 from leaderboard.broker import Broker
 from leaderboard.engines import Running
 from leaderboard.errors import (
@@ -151,10 +151,32 @@ async def board(request: Request, channel: str) -> HTMLResponse:
         return html_page(
             request, "board.html", relay=True, viewable=False, board_namespaces=names, **known
         )
-    if not await may_view(request, path):
-        return html_page(request, "board.html", 403, relay=False, viewable=False, **known)
     broker: Broker = request.app.state.broker
     view, query = View(top=top, around=around or None), request.query_params
+    known |= {
+        "relay": False,
+        "viewer_key": settings.viewer_key,
+        "order": rules.order,
+        "top": top,
+        "around": around,
+        "me": me,
+        "kept": [(name, value) for name in ("top", "theme") if (value := query.get(name))],
+        **_to_try(request, path),
+    }
+    if not await may_view(request, path):
+        # What may be seen by a link is: the browser has it, and keeps it to itself.
+        nothing = {"total": 0}
+        return html_page(
+            request,
+            "board.html",
+            403,
+            viewable=False,
+            window=nothing,
+            standings=[],
+            watching=0,
+            place="",
+            **known,
+        )
     reading = await broker.read(path, view)
     window = reading.windows[view]
     standings = explain(in_order(window.rows, window.around), window.total, rules.order)
@@ -162,19 +184,12 @@ async def board(request: Request, channel: str) -> HTMLResponse:
         request,
         "board.html",
         viewable=True,
-        viewer_key=settings.viewer_key,
-        order=rules.order,
-        top=top,
-        around=around,
-        me=me,
         place=_place(standings, around, me, reading.veiled > 0) if around else "",
-        kept=[(name, value) for name in ("top", "theme") if (value := query.get(name))],
         reading=reading,
         window=window,
         standings=standings,
         watching=broker.watching(path),
         **known,
-        **_to_try(request, path),
     )
 
 
@@ -211,10 +226,16 @@ async def _boards(request: Request, after: str) -> dict[str, Any]:
     broker: Broker = request.app.state.broker
     operations: Operations = request.app.state.operations
     known = {"here": "boards", "after": after, **_to_try(request)}
-    viewer = operations.auth.viewer()
-    if viewer is None:
+    try:
+        # A link of the browser's comes as a header: no page has it in its address.
+        viewer = await reader(request)
+    except ResourceNotFound:
         return {**known, "public": False, "tiles": [], "following": ""}
-    found = await broker.boards(channels.EVERYTHING, after, BOARDS_PER_PAGE + 1)
+    # A key may have several patterns; a link has one, which is then all that is looked through.
+    below = viewer.channels[0] if len(viewer.channels) == 1 else channels.EVERYTHING
+    if not channels.is_wildcard(below):
+        below = channels.EVERYTHING
+    found = await broker.boards(below, after, BOARDS_PER_PAGE + 1)
     seen = [each for each in found[:BOARDS_PER_PAGE] if operations.lists(viewer, each.channel)]
     return {
         **known,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from operator import attrgetter
 from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
 import msgspec
 import segno
@@ -171,25 +172,30 @@ async def make_link(request: Request) -> Response:
     It ends with the credential that makes it, if that ends before, and is revoked with it.
     """
     wanted = _decoded(await body_of(request, MAX_BODY))
+    grant = await manager(request, channels.parse_credential_pattern(wanted.channel))
+    made = await new_link(request, grant, wanted, base_url(request))
+    return json_answer(made, 201, {**READ_HEADERS, "cache-control": "no-store"})
+
+
+async def new_link(request: Request, grant: Grant, wanted: NewLink, base: str) -> Fresh:
+    """A link as somebody wants it, to be opened at ``base``; raises why there can be none."""
     path = channels.parse_credential_pattern(wanted.channel)
-    grant = _host(await manager(request, path), path)
+    _host(grant, path)
     if path != channels.EVERYTHING:
         operations_of(request).broker.rules(
             path
         )  # a link to where nothing can ever be is a mistake
-    lifetime = wanted.seconds
-    if grant.ends is not None:
-        lifetime = min(lifetime, int(grant.ends - time.time()))
     text, claims = operations_of(request).auth.issue(
-        ROLES[wanted.role], path, wanted.player, max(lifetime, 1), wanted.rate, grant
+        ROLES[wanted.role], path, wanted.player, wanted.seconds, wanted.rate, grant
     )
     link = _link(wanted, path, claims)
     issued: Issued = request.app.state.links
     await issued.add(link, claims.makers)
-    url = base_url(request) + _page(wanted.role, path, text)
-    code = segno.make(url, error="m").svg_inline(scale=4, border=4, light="#fff")
-    told = {**msgspec.structs.asdict(link), "url": url, "token": text, "qr": code}
-    return json_answer(Fresh(**told), 201, {**READ_HEADERS, "cache-control": "no-store"})
+    url = base + _page(wanted.role, path, wanted.player, text)
+    # Read off a screen: little is lost, and larger squares count for more than their repair.
+    code = segno.make(url, error="l", boost_error=False)
+    qr = code.svg_inline(border=4, dark="#000", light="#fff", omitsize=True, svgclass=None)
+    return Fresh(**msgspec.structs.asdict(link), url=url, token=text, qr=qr)
 
 
 async def list_links(request: Request) -> Response:
@@ -203,12 +209,16 @@ async def revoke_link(
     request: Request, link_id: Annotated[str, Path(max_length=tokens.MAX_ID)]
 ) -> Response:
     """Revoke a link to one's own channels: it opens nothing any more, and what it has opened ends now."""
-    grant = _host(await manager(request), None)
+    await end_link(request, _host(await manager(request), None), link_id)
+    return Response(status_code=204, headers=READ_HEADERS)
+
+
+async def end_link(request: Request, grant: Grant, link_id: str) -> None:
+    """Revoke a link that a grant may see; raises `ResourceNotFound` for any other."""
     issued: Issued = request.app.state.links
     if all(link.id != link_id for link in await issued.of(grant)):
         raise ResourceNotFound("There is no such link to a channel of yours, or no more.")
     await issued.revoke(link_id)
-    return Response(status_code=204, headers=READ_HEADERS)
 
 
 def _host(grant: Grant, path: str | None) -> Grant:
@@ -230,15 +240,16 @@ def _link(wanted: NewLink, path: str, claims: Claims) -> Link:
     )
 
 
-def _page(role: LinkRole, path: str, token: str) -> str:
-    """What a link opens: the board alone for who only looks, a seat in a room for who plays there.
-
-    Other roles are for programs and for pages that are not this server's: they find channel and token in the address.
-    """
-    if role == "viewer" and not channels.is_wildcard(path):
-        return f"/embed{path}#key={token}"
-    if role == "player" and channels.namespace(path) == GAME:
-        return f"/r/{path.rpartition('/')[2]}#seat={token}"
+def _page(role: LinkRole, path: str, player: str | None, token: str) -> str:
+    """What a link opens: a page that does what the role is for, and takes the token out of the address."""
+    code = path.rpartition("/")[2]
+    in_room = channels.namespace(path) == GAME and not channels.is_wildcard(path)
+    if role == "game-server":
+        return f"/credential#token={token}"
+    if role == "presenter" and in_room:
+        return f"/r/{code}/present#token={token}"
+    if role == "player" and in_room:
+        return f"/r/{code}#seat={token}&name={quote(player or '', safe='')}"
     return f"/l#token={token}" if channels.is_wildcard(path) else f"/l{path}#token={token}"
 
 

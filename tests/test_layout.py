@@ -83,7 +83,7 @@ CORRIDOR = (
     {"embeds"},
     {"oembed", "picture", "configurator", "workshop", "play", "seats", "backstage"},
     {"host"},
-    {"stage"},
+    {"stage", "handouts"},
     {"app"},
     {"serving", "commands"},
     {"workers"},

@@ -53,13 +53,20 @@ async def test_a_link_is_worth_its_role(
 
 async def test_a_link_has_its_token_behind_the_hash_and_a_code_to_scan(server: Server) -> None:
     http = await server.http(HOST)
-    viewer = await make(http)
-    assert viewer["url"] == f"{server.url}/embed{BOARD}#key={viewer['token']}"
-    seat = await make(http, role="player", channel="/game/KX7M", player="ann")
-    assert seat["url"] == f"{server.url}/r/KX7M#seat={seat['token']}"
-    many = await make(http, role="scorekeeper", channel="/leaderboard/*")
-    assert many["url"] == f"{server.url}/l#token={many['token']}"
-    assert viewer["qr"].startswith("<svg")
+    room = "/game/KX7M"
+    for wanted, page in (
+        ({"role": "viewer"}, f"/l{BOARD}#token="),
+        ({"role": "presenter"}, f"/l{BOARD}#token="),
+        ({"role": "player", "player": "ann"}, f"/l{BOARD}#token="),
+        ({"role": "scorekeeper", "channel": "/leaderboard/*"}, "/l#token="),
+        ({"role": "game-server"}, "/credential#token="),
+        ({"role": "presenter", "channel": room}, "/r/KX7M/present#token="),
+        ({"role": "player", "player": "Ann & Bob", "channel": room}, "/r/KX7M#seat="),
+    ):
+        made = await make(http, **wanted)
+        named = "&name=Ann%20%26%20Bob" if "#seat=" in page else ""
+        assert made["url"] == f"{server.url}{page}{made['token']}{named}"
+        assert made["qr"].startswith("<svg")
 
 
 async def test_what_is_listed_has_no_token(server: Server) -> None:

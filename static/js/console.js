@@ -108,7 +108,7 @@ export function openConsole() {
     const path = `/${channel.replace(/^\/|\/$/g, "")}`;
     const chip = document.createElement("li");
     const subscription = link.subscribe(path, view, () => {}, (error) => {
-      note("subscribe-note", say.subscribeRefused(path, error.message));
+      note("subscribe-note", say.subscribeRefused(path, words.why(error)));
       if (error.name !== "LimitExceededError") chip.remove(); // that one is tried again
     });
     show({ type: "subscribe", channel: path, view });

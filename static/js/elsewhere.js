@@ -1,14 +1,27 @@
 // One's seat on another device: the code that takes it there, and the seat that has come by one.
 
-import { Refused, keepSeat, seatIn } from "./seat.js";
+import { claimsOf, reason } from "./pass.js";
+import { Refused, keepSeat, leaveSeat, seatIn } from "./seat.js";
 import { play } from "./strings-play.js";
 
-/** Takes the seat that the address brings, if it does, and the token out of the address bar. @param {string} code */
-export function arrive(code) {
-  const token = new URLSearchParams(location.hash.slice(1)).get("seat");
-  if (!token) return;
-  keepSeat(code, { token });
+/**
+ * Takes the seat that the address brings, if it does, and the token out of the address bar. Whoever follows a link means to
+ * be that player: one that is good no more must not make a stranger of them, so the server is asked first.
+ * @param {string} code
+ * @param {string} channel
+ * @returns {Promise<string>}  why the seat that was brought is none
+ */
+export async function arrive(code, channel) {
+  const brought = new URLSearchParams(location.hash.slice(1));
+  const token = brought.get("seat");
+  if (token === null) return "";
   history.replaceState(history.state, "", location.pathname + location.search);
+  const claims = claimsOf(token);
+  const asked = claims && (await fetch(`/api/boards${channel}?top=1`, { headers: { authorization: token } }));
+  if (!asked || asked.status === 401) return reason(token);
+  leaveSeat(code);
+  keepSeat(code, { token, player: claims.sub, name: brought.get("name") || undefined });
+  return "";
 }
 
 /** Draws the code of one's seat where and when it is asked for. @param {string} code @param {HTMLDetailsElement} details */

@@ -12,7 +12,10 @@ import { Words } from "./strings.js";
 export const words = new Words();
 export const say = play();
 const main = element("main");
-const { channel = "", key = "", token = "" } = main.dataset;
+const { channel = "", token = "" } = main.dataset;
+
+// Who hosts already may have followed a presenter's link: nobody needs to see it.
+if (location.hash) history.replaceState(history.state, "", location.pathname + location.search);
 
 let starts = 0;
 let ends = 0;
@@ -26,7 +29,7 @@ let stage = "wait";
  * @param {(snapshot: Snapshot, stage: Stage, before: Stage) => void} show
  */
 export function host(view, show) {
-  const link = connect({ url: location.href, ...(token ? { token } : { key }) });
+  const link = connect({ url: location.href, token });
   const badge = () => {
     const shown = element("link");
     const time = link.lastKnown === null ? "" : words.time(link.lastKnown);
@@ -56,14 +59,14 @@ export function host(view, show) {
       if (stage === "wait" && main.dataset.gone === undefined) gone();
       const numbered = say.round(words.number(round.number));
       text("told", { wait: say.ended, lobby: say.lobby, count: numbered, play: numbered, over: words.say.roundOver }[stage]);
-      if (round.frozen) text("told", round.hidden ? words.say.hidden(words.number(round.hidden)) : words.say.frozen);
+      if (round.frozen) text("told", round.hidden ? words.say.veiled(words.number(round.hidden)) : words.say.frozen);
       const { people, bots } = crowdOf(snapshot);
       text("players", say.crowd(people, words.number(people), bots, words.number(bots)));
       sliders(round.props ?? {});
       clock();
       show(snapshot, stage, before);
     },
-    (error) => text("refusal", error.message),
+    (error) => text("refusal", error.name === "UnauthorizedException" ? say.hostEnded : words.why(error)),
   );
   setInterval(clock, 100);
 }

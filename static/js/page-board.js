@@ -3,6 +3,8 @@
 import { Announcer } from "./announcer.js";
 import { Board } from "./board.js";
 import { connect } from "./link.js";
+import { drop, passFor, reason, take } from "./pass.js";
+import { ScoreForm } from "./score-form.js";
 import { lines } from "./standing.js";
 import { Words } from "./strings.js";
 
@@ -29,12 +31,29 @@ const board = new Board(table, {
   onDraw: show,
 });
 
-const link = connect({ url: location.href, key });
+// A link that carries a role opens this page: then it is that role's, and else everybody's.
+const brought = take();
+const pass = brought ? (brought.claims ? { token: brought.token, claims: brought.claims } : null) : passFor(channel);
+const told = element("pass");
+if (brought && !pass) tell(reason(brought.token));
+if (pass) {
+  element("closed")?.remove();
+  for (const each of stage.querySelectorAll("[data-live]")) /** @type {HTMLElement} */ (each).hidden = false;
+  const { role, exp } = pass.claims;
+  tell(words.say.pass(words.say.roles[role] ?? "", words.moment(exp * 1000)));
+}
+
+const link = connect({ url: location.href, ...(pass ? { token: pass.token } : { key }) });
+if (pass && pass.claims.role !== "viewer") new ScoreForm(element("scoring"), link, channel, words, pass.claims);
+
 link.subscribe(
   channel,
   { top: Number(top), ...(around && { around }), ...(epoch && { since: `${epoch}.${version}` }) },
   (snapshot) => board.draw(snapshot),
-  (error) => badge(error.name === "LimitExceededError" ? "reconnecting" : "refused"),
+  (error) => {
+    badge(error.name === "LimitExceededError" ? "reconnecting" : "refused");
+    if (error.name !== "LimitExceededError") refused(error);
+  },
 );
 
 badge(link.state);
@@ -50,6 +69,21 @@ pause.addEventListener("click", () => {
   board.paused = !board.paused;
   pause.setAttribute("aria-pressed", String(board.paused));
 });
+
+/** Nothing more comes, and the page says why. A link that is over is forgotten: loaded again, the page is everybody's. */
+/** @param {import("./link.js").LinkError} error */
+function refused(error) {
+  element("scoring").hidden = true;
+  const over = pass && error.name === "UnauthorizedException";
+  if (over) drop(pass);
+  tell(over ? reason(pass.token) : words.why(error));
+}
+
+/** @param {string} text */
+function tell(text) {
+  told.hidden = false;
+  told.textContent = text;
+}
 
 /** @param {import("./link.js").State} state */
 function badge(state) {
@@ -114,7 +148,7 @@ function showRound(snapshot) {
   const over = round.state === "closed" && snapshot.total > 0; // a closed board without scores has not begun
   const [label, value] = /** @type {HTMLElement[]} */ ([...element("round").children]);
 
-  const veiled = round.hidden ? words.say.hidden(words.number(round.hidden)) : round.frozen ? words.say.frozen : "";
+  const veiled = round.hidden ? words.say.veiled(words.number(round.hidden)) : round.frozen ? words.say.frozen : "";
   const which = soon ? words.say.roundSoon : words.say.round(words.number(round.number));
 
   element("round").hidden = left === undefined && !over && !veiled;

@@ -1,7 +1,10 @@
-// The page of a room that this browser does not host. A link that hands the controls over has the credential behind the #:
+// The page of a room that this browser does not host. A presenter's link, or one that hands the controls over, has the
+// credential behind the #:
 // it is taken out of the address bar at once, and exchanged for a cookie that no script can read.
 
-const token = location.hash.slice(1);
+import { reason } from "./pass.js";
+
+const token = location.hash.slice(1).replace(/^token=/, "");
 if (token) {
   history.replaceState(null, "", location.pathname);
   const { code = "" } = /** @type {HTMLElement} */ (document.getElementById("main")).dataset;
@@ -11,5 +14,5 @@ if (token) {
     body: new URLSearchParams({ token }),
   });
   if (answer.ok) location.reload();
-  else /** @type {HTMLElement} */ (document.getElementById("refusal")).textContent = await answer.text();
+  else /** @type {HTMLElement} */ (document.getElementById("refusal")).textContent = reason(token);
 }

@@ -6,7 +6,7 @@ import { keepAwake } from "./awake.js";
 import { Board } from "./board.js";
 import { Cues } from "./cues.js";
 import { arrive, offer } from "./elsewhere.js";
-import { connect } from "./link.js";
+import { LinkError, connect } from "./link.js";
 import { Round } from "./play.js";
 import { podium } from "./podium.js";
 import { Refused, ask, join, leaveSeat, seatIn } from "./seat.js";
@@ -37,9 +37,10 @@ let newest = null;
 let stage = "wait";
 let n = 0;
 
-arrive(code);
+const fault = await arrive(code, channel);
 offer(code, /** @type {HTMLDetailsElement} */ (element("elsewhere")));
-if (!seatIn(code).token) location.replace(`/j/${code}`);
+if (fault) refuseSeat(fault);
+else if (!seatIn(code).token) location.replace(`/j/${code}`);
 else begin().catch(refuse);
 
 async function begin() {
@@ -212,7 +213,7 @@ function lobby(snapshot) {
 function over(snapshot, again, standing) {
   const { frozen, hidden } = snapshot.round;
   // Where the host keeps the ending back, a phone does not tell it, nor what stood when the board was frozen as if it were.
-  const kept = frozen ? (hidden ? words.say.hidden(words.number(hidden)) : words.say.frozen) : "";
+  const kept = frozen ? (hidden ? words.say.veiled(words.number(hidden)) : words.say.frozen) : "";
   if (!frozen) podium(element("podium"), snapshot, words);
   const revealed = !frozen && element("podium").hidden;
   element("podium").hidden = frozen;
@@ -237,6 +238,13 @@ async function unseat() {
   else leave(say.seatEnded, anchor(`/j/${code}`, say.joinAgain));
 }
 
+/** The link to a seat is good no more; a seat that this browser has had is kept. @param {string} why */
+function refuseSeat(why) {
+  text("refusal", why);
+  text("hint", "");
+  element("hint").append(seatIn(code).token ? anchor(`/r/${code}`, say.goOn) : anchor(`/j/${code}`, say.joinAsNew));
+}
+
 /** Nothing more can be played here. @param {string} why @param {HTMLElement} onward */
 function leave(why, onward) {
   leaveSeat(code);
@@ -248,6 +256,10 @@ function leave(why, onward) {
 
 /** @param {unknown} error */
 function refuse(error) {
+  if (error instanceof LinkError) {
+    text("refusal", words.why(error));
+    return;
+  }
   const known = error instanceof Refused || (error instanceof Error && error.name !== "TypeError");
   element("refusal").textContent = known ? /** @type {Error} */ (error).message : say.failed;
   if (error instanceof Refused && error.status === 403) element("refusal").textContent = say.removed;

@@ -32,8 +32,11 @@ const ENGLISH = {
   ended: "Room closed",
   another: "Start another room",
   seatEnded: "Your seat in this room has ended.",
+  goOn: "Go on with the seat of this device",
+  joinAsNew: "Join as a new player",
   joinAgain: "Join again",
   removed: "The host has taken you out of this room.",
+  hostEnded: "You cannot control this room any more: the link was revoked, or its time is over.",
   offBoard: "The host has taken you off the board.",
   anew: "Your old place here is gone: you have joined as a new player.",
   /** @param {string} name */

@@ -17,8 +17,16 @@ import { TableWords } from "./words.js";
  * @property {string} roundSoon
  * @property {string} roundOver
  * @property {string} frozen
- * @property {(places: string) => string} hidden
+ * @property {(places: string) => string} veiled  places of a frozen board that are not revealed yet
  * @property {string} tenSeconds
+ * @property {Record<string, string>} roles  what the bearer of a link may do, by the role of its token
+ * @property {(does: string, time: string) => string} pass
+ * @property {string} passBroken
+ * @property {(time: string) => string} passEnded
+ * @property {string} passRefused
+ * @property {(name: string, score: string, place: string) => string} scored
+ * @property {string} notSent
+ * @property {string} linkRemoved  the server has closed the link on purpose
  * @property {string} newBoard  the board that was shown is gone, and another is in its place
  * @property {string} copied
  * @property {string} notCopied  the text is then selected
@@ -41,8 +49,22 @@ const DICTIONARIES = {
     roundSoon: "Starts in",
     roundOver: "Round over",
     frozen: "Standings frozen",
-    hidden: (places) => `${places} still to be revealed`,
+    veiled: (places) => `${places} still to be revealed`,
     tenSeconds: "Ten seconds left.",
+    roles: {
+      viewer: "watch this board",
+      player: "score for yourself",
+      scorekeeper: "send scores",
+      host: "send scores, and lead this board",
+      admin: "do everything",
+    },
+    pass: (does, time) => `By your link you may ${does}, until ${time}.`,
+    passBroken: "This link is damaged: perhaps it was cut short when it was copied. Ask for it again.",
+    passEnded: (time) => `This link has ended: it was good until ${time}. Ask whoever gave it to you for another.`,
+    passRefused: "This link is good no more: it was revoked, or the server has started anew. Ask whoever gave it to you for another.",
+    scored: (name, score, place) => `\u2068${name}\u2069: ${score}${place && `, ${place}`}`,
+    notSent: "Not sent",
+    linkRemoved: "The server has closed this connection and will not take it again. Reload the page to try anew.",
     newBoard: "A new board has started.",
     copied: "Copied",
     notCopied: "Selected: copy it",
@@ -56,6 +78,7 @@ export class Words extends TableWords {
   /** @param {string} [locale]  a BCP 47 tag; its language picks the dictionary, the whole of it the notation */
   constructor(locale = globalThis.navigator?.language || "en") {
     super(locale);
+    this.locale = locale;
     /** @type {import("./words.js").TableDictionary & Dictionary} */
     this.say = { ...this.say, ...(DICTIONARIES[this.language] ?? DICTIONARIES.en) };
     this.#percent = new Intl.NumberFormat(locale, { style: "percent" });
@@ -76,6 +99,18 @@ export class Words extends TableWords {
     ]
       .filter(Boolean)
       .join(" · ");
+  }
+
+  /** A day and a time of day, the day only where it is another. @param {number} time  milliseconds since the epoch */
+  moment(time) {
+    const today = new Date(time).toDateString() === new Date().toDateString();
+    const style = /** @type {const} */ (today ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" });
+    return new Intl.DateTimeFormat(this.locale, style).format(time);
+  }
+
+  /** Why the server will not have this page, or its request. @param {import("./link.js").LinkError} error */
+  why(error) {
+    return error.name === "LinkClosed" ? this.say.linkRemoved : error.message;
   }
 
   /** Time left as m:ss, rounded up: 0:00 means over. @param {number} ms */
