@@ -40,7 +40,9 @@ def said(svg: str) -> str:
             x, y = x + int(first), y + int(second or 0)
     side = range(4 * size)
     pixels = bytes(0 if (x // 4, y // 4) in dark else 255 for y in side for x in side)
-    (found,) = zxingcpp.read_barcodes(memoryview(pixels).cast("B", shape=[4 * size, 4 * size]))
+    picture = memoryview(pixels).cast("B", shape=[4 * size, 4 * size])
+    # Squares at random can look like a bar code of another kind.
+    (found,) = zxingcpp.read_barcodes(picture, formats=zxingcpp.BarcodeFormat.QRCode)
     return str(found.text)
 
 

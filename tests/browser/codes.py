@@ -29,4 +29,6 @@ def codes_in(context: BrowserContext, png: bytes) -> list[str]:
     page.close()
     grey = base64.b64decode(found["grey"])
     pixels = memoryview(grey).cast("B", shape=[found["height"], found["width"]])
-    return [each.text for each in zxingcpp.read_barcodes(pixels)]
+    return [
+        each.text for each in zxingcpp.read_barcodes(pixels, formats=zxingcpp.BarcodeFormat.QRCode)
+    ]
