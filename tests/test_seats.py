@@ -42,7 +42,7 @@ def said(svg: str) -> str:
     pixels = bytes(0 if (x // 4, y // 4) in dark else 255 for y in side for x in side)
     picture = memoryview(pixels).cast("B", shape=[4 * size, 4 * size])
     # Squares at random can look like a bar code of another kind.
-    (found,) = zxingcpp.read_barcodes(picture, formats=zxingcpp.BarcodeFormat.QRCode)
+    (found,) = zxingcpp.read_barcodes(picture, formats=zxingcpp.barcode_formats_from_str("QRCode"))
     return str(found.text)
 
 

@@ -30,5 +30,8 @@ def codes_in(context: BrowserContext, png: bytes) -> list[str]:
     grey = base64.b64decode(found["grey"])
     pixels = memoryview(grey).cast("B", shape=[found["height"], found["width"]])
     return [
-        each.text for each in zxingcpp.read_barcodes(pixels, formats=zxingcpp.BarcodeFormat.QRCode)
+        each.text
+        for each in zxingcpp.read_barcodes(
+            pixels, formats=zxingcpp.barcode_formats_from_str("QRCode")
+        )
     ]
