@@ -1,4 +1,4 @@
-"""The reference pages, written from the code that they describe: settings, errors, messages, HTTP, the command line."""
+"""The reference pages, written from the code that they describe: messages, HTTP, the command line."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import typer
 from msgspec import UNSET
 from typer.core import TyperGroup
 
-from leaderboard import asyncapi, errors
+from leaderboard import asyncapi
 from leaderboard.app import create_app
 from leaderboard.cli import cli
-from leaderboard.settings import Settings, table
+from leaderboard.settings import Settings
 
 BASE = "http://127.0.0.1:8000"
 
@@ -23,8 +23,6 @@ def write_reference(folder: Path) -> None:
     """Write all pages into a folder; a page that is as it was stays untouched, so that nothing is built for nothing."""
     folder.mkdir(exist_ok=True)
     pages = {
-        "settings": settings(),
-        "errors": refusals(),
         "messages": messages(),
         "http": http(),
         "cli": commands(),
@@ -52,40 +50,6 @@ def rows(heading: Iterable[str], cells: Iterable[Iterable[str]]) -> Iterator[str
     for row in cells:
         yield "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |"
     yield ""
-
-
-def settings() -> Iterator[str]:
-    """Every setting."""
-    yield "# Settings"
-    yield ""
-    yield "From `leaderboard.toml` (or `--config FILE`), the environment (`LEADERBOARD_PORT`,"
-    yield "`LEADERBOARD_LIMITS__FRAME`), then flags; later wins. `leaderboard config` prints what is in force."
-    yield ""
-    cells = ([f"`{name}`", f"`{default}`", text] for name, default, text in table())
-    yield from rows(["setting", "default", "meaning"], cells)
-
-
-def refusals() -> Iterator[str]:
-    """Every error."""
-    yield "# Errors"
-    yield ""
-    yield "Over the WebSocket as `errors: [{errorType, message}]`, over HTTP the same with the status; an event that"
-    yield "failed by itself stands in `failed`, with the status as its `code`."
-    yield ""
-    kinds = [
-        kind
-        for _, kind in inspect.getmembers(errors, inspect.isclass)
-        if issubclass(kind, errors.Refusal) and kind is not errors.Refusal
-    ]
-    kinds.sort(key=lambda kind: inspect.getsourcelines(kind)[1])
-    cells = ([f"`{kind.error_type}`", str(kind.status), prose(kind.__doc__)] for kind in kinds)
-    yield from rows(["`errorType`", "status", "when"], cells)
-    yield "## Close codes"
-    yield ""
-    codes = inspect.getsource(errors.Close).split('"""')[2:]
-    said = [text.strip() for text in codes[1::2]]
-    cells = ([str(int(code)), prose(text)] for code, text in zip(errors.Close, said, strict=True))
-    yield from rows(["code", "what it tells"], cells)
 
 
 def messages() -> Iterator[str]:

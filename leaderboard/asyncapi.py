@@ -23,7 +23,7 @@ _SCHEMA = "#/components/schemas/{name}"
 
 
 class Error(Struct, omit_defaults=True):
-    """Why something was refused; the table of `errorType`s is in the README. What time mends says when to come back."""
+    """Why something was refused: docs/errors.md has the table. What time mends says when to come back."""
 
     errorType: str  # noqa: N815
     message: str

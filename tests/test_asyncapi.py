@@ -136,5 +136,5 @@ def test_extensions_are_described_and_called_so(extension: str) -> None:
     assert any(extension in each for each in members)
 
 
-def test_the_readme_says_where_it_is() -> None:
-    assert "`GET /asyncapi.json`" in (ROOT / "README.md").read_text("utf-8")
+def test_the_doors_say_where_it_is() -> None:
+    assert "`GET /asyncapi.json`" in (ROOT / "docs" / "doors.md").read_text("utf-8")

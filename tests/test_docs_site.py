@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from leaderboard.errors import Refusal
-from leaderboard.settings import table
+from leaderboard import asyncapi
+from leaderboard.cli import cli
 from tests.checkout import ROOT
 
 pytestmark = pytest.mark.timeout(300)
@@ -80,13 +80,14 @@ def test_pages_load_nothing_from_another_host(site: Path) -> None:
         assert not foreign, style
 
 
-def test_the_reference_has_every_setting_and_every_error(site: Path) -> None:
-    settings = (site / "reference" / "settings.html").read_text("utf-8")
-    for name, _, _ in table():
-        assert f">{name}<" in settings or all(part in settings for part in name.split("."))
-    errors = (site / "reference" / "errors.html").read_text("utf-8")
-    for kind in Refusal.__subclasses__():
-        assert kind.error_type in errors
+def test_the_reference_has_every_message_and_every_command(site: Path) -> None:
+    messages = (site / "reference" / "messages.html").read_text("utf-8")
+    for name in asyncapi.document("http://127.0.0.1:8000")["components"]["schemas"]:
+        assert name in messages
+    commands = (site / "reference" / "cli.html").read_text("utf-8")
+    for command in cli.registered_commands:
+        assert command.callback is not None
+        assert (command.name or command.callback.__name__) in commands
 
 
 @pytest.mark.parametrize(

@@ -20,19 +20,19 @@ ROW = re.compile(r"^\| `(\w+)` \| (\d{3}) \| (.+) \|$", re.MULTILINE)
 
 
 def documented() -> dict[str, int]:
-    """The table of errors in the README: status by error type."""
+    """docs/errors.md: status by error type."""
     return {
         name: int(status)
-        for name, status, _ in ROW.findall((ROOT / "README.md").read_text("utf-8"))
+        for name, status, _ in ROW.findall((ROOT / "docs" / "errors.md").read_text("utf-8"))
     }
 
 
 @pytest.mark.parametrize("kind", REFUSALS, ids=lambda kind: str(kind.__name__))
-def test_an_error_is_in_the_readme_with_its_status(kind: type[Refusal]) -> None:
+def test_an_error_is_documented_with_its_status(kind: type[Refusal]) -> None:
     assert documented().get(kind.error_type) == kind.status
 
 
-def test_the_readme_documents_no_error_that_there_is_not() -> None:
+def test_no_error_is_documented_that_there_is_not() -> None:
     assert set(documented()) <= {kind.error_type for kind in REFUSALS}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ from leaderboard.settings import (
     table,
 )
 from leaderboard.sources import Loaded, load
+from tests.checkout import ROOT
 
 SECRET = "da2-keep-this-to-yourself"
 
@@ -551,3 +553,9 @@ def test_settings_cannot_be_changed_behind_ones_back() -> None:
         settings.port = 1  # type: ignore[misc]
     with pytest.raises(ValidationError):
         settings.limits.frame = ByteSize(1)  # type: ignore[misc]
+
+
+def test_every_setting_is_documented_as_it_is() -> None:
+    row = re.compile(r"^\| `(\S+)` \| `(.*?)` \| (.*) \|$", re.MULTILINE)
+    documented = row.findall((ROOT / "docs" / "settings.md").read_text("utf-8"))
+    assert documented == [(name, value, text.replace("|", "\\|")) for name, value, text in table()]
