@@ -177,6 +177,27 @@ def remote(at: Stage) -> None:
     at.go(f"/r/{hosted(at, 4)}/remote", "#link")
 
 
+def links(at: Stage) -> None:
+    at.go(f"/r/{hosted(at, 4)}/links")
+    for role in ("scorekeeper", "presenter"):
+        at.page.get_by_label("Role").select_option(role)
+        at.page.get_by_role("button", name="Make the link").click()
+        expect(at.page.locator("#fresh-title")).to_contain_text(role.capitalize())
+
+
+def credential(at: Stage, role: str = "game-server", path: str = "/credential") -> None:
+    made = httpx.post(
+        f"{at.site.url}/api/links",
+        json={"role": role, "channel": DEMO, "rate": 10},
+        headers={"x-api-key": ADMIN},
+    )
+    at.go(f"{path}#token={made.json()['token']}", "#link")
+
+
+def scoring(at: Stage) -> None:
+    credential(at, "scorekeeper", f"/l{DEMO}")
+
+
 def results(at: Stage) -> None:
     podium(at)
     at.page.get_by_role("link", name="Full table").click()
@@ -241,6 +262,9 @@ SCENES: dict[str, Scene] = {
     "stage-play": on_stage,
     "stage-podium": decided,
     "stage-remote": remote,
+    "links": links,
+    "credential": credential,
+    "board-scoring": scoring,
     "embed": goes(f"/embed?channel={DEMO}"),
     "embed-overlay": goes(f"/embed?channel={DEMO}&preview=overlay&limit=5"),
     "frame": goes(f"/embed{DEMO}", "live-leaderboard .status"),

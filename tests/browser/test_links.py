@@ -241,3 +241,21 @@ def test_the_host_makes_shows_and_revokes_a_presenters_link_without_a_reload(
     finally:
         public.close()
     assert address.partition("#token=")[2] not in public.said
+
+
+def test_a_new_link_stays_in_sight_while_the_list_is_looked_at_again(
+    site: Site, page: Page
+) -> None:
+    page.goto(f"{site.url}/host")
+    page.get_by_role("button", name="Open the room").click()
+    page.wait_for_url(re.compile(r"/r/\w{4}/present$"))
+    code = page.locator("main").get_attribute("data-code")
+    page.clock.install()
+    page.goto(f"{site.url}/r/{code}/links")
+    page.get_by_role("button", name="Make the link").click()
+    expect(page.locator("#address")).to_be_visible()
+    make(site, channel=f"/game/{code}", label="Made elsewhere")
+    page.clock.fast_forward(31_000)
+    expect(page.locator("#good li")).to_have_count(2)
+    expect(page.locator("#good")).to_contain_text("Made elsewhere")
+    expect(page.locator("#address")).to_be_visible()
