@@ -2,7 +2,10 @@
 
 What waits while an answer is on its way is sent together after it, so the busier a server is, the larger the pipeline
 and the less each command costs. A command is answered once: with what the server said, or with why it did not. While
-the server cannot be reached, commands are refused at once; nothing is ever sent twice.
+the server cannot be reached, commands are refused at once; nothing that may be done is ever sent twice.
+
+Time limits are `asyncio.timeout` and ours, never `wait_for` nor the driver's: a cancellation that meets the end of what
+`wait_for` waits for is lost in Python 3.11, and whoever waits for the task to end waits forever.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ from redis.exceptions import (
     ResponseError,
 )
 
-from leaderboard.engines.places import TIMEOUT, Address, Places, Unusable
+from leaderboard.engines.places import Address, Places, Unusable
 from leaderboard.engines.scripts import Script
 from leaderboard.errors import EngineFull, EngineUnavailable, OutcomeUnknown, Refusal
 
@@ -93,7 +96,8 @@ class Link:
         self._connection = await self._connect()
         self._listening = asyncio.get_running_loop().create_future()
         self._tasks = [asyncio.create_task(self._work()), asyncio.create_task(self._listen())]
-        await asyncio.wait_for(self._listening, 5 * TIMEOUT)
+        async with asyncio.timeout(5 * self._places.patience):
+            await self._listening
 
     def begin(self, channels: Sequence[str]) -> None:
         """As `open`, but without waiting for it."""
@@ -146,24 +150,31 @@ class Link:
     async def _exchange(self, connection: Connection, together: list[_Command]) -> None:
         answered = 0
         unknown: list[_Command] = []
+        patience, now = self._places.patience, asyncio.get_running_loop().time
         try:
             packed = connection.pack_commands([command.words for command in together])
-            await connection.send_packed_command(packed, check_health=False)
-            for command in together:
-                try:
-                    answer = await connection.read_response()
-                except NoScriptError:
-                    unknown.append(command)
-                except ResponseError as error:
-                    _answer(command, self._refusal(error))
-                else:
-                    _answer(command, answer)
-                answered += 1
-            if unknown:
-                # The server has forgotten them: in their order, and before all that came later.
-                await self._load(connection)
-                self._queue.extendleft(reversed(unknown))
-                unknown = []
+            async with asyncio.timeout(patience) as silence:
+                await connection.send_packed_command(packed, check_health=False)
+                for command in together:
+                    try:
+                        answer = await connection.read_response()
+                    except NoScriptError:
+                        unknown.append(command)
+                    except ResponseError as error:
+                        _answer(command, self._refusal(error))
+                    else:
+                        if command.script is not None:
+                            # This later one ran: somebody else has told the scripts again. They would be out of order.
+                            while unknown:
+                                _answer(unknown.pop(0), EngineUnavailable())
+                        _answer(command, answer)
+                    answered += 1
+                    silence.reschedule(now() + patience)
+                if unknown:
+                    # The server has forgotten the scripts: again in their order, and before all that came later.
+                    await self._load(connection)
+                    self._queue.extendleft(reversed(unknown))
+                    unknown = []
         except (RedisError, OSError) as error:
             self._lost(error)
             for command in (*unknown, *self._take_all()):
@@ -200,11 +211,12 @@ class Link:
     async def _connect(self) -> Connection:
         connection = self._places.connection(self.address)
         try:
-            await connection.connect()  # type: ignore[no-untyped-call]
-            with contextlib.suppress(NoPermissionError):  # then it has to be taken as it is
-                await connection.send_command("INFO", "server")
-                self._places.check((await connection.read_response()).decode())
-            await self._load(connection)
+            async with asyncio.timeout(2 * self._places.patience):
+                await connection.connect()  # type: ignore[no-untyped-call]
+                with contextlib.suppress(NoPermissionError):  # then it has to be taken as it is
+                    await connection.send_command("INFO", "server")
+                    self._places.check((await connection.read_response()).decode())
+                await self._load(connection)
         except AuthenticationError as error:
             raise Unusable(f"the server does not take this user and password: {error}") from error
         except BaseException:
@@ -246,9 +258,10 @@ class Link:
         while True:
             connection = self._places.connection(self.address)
             try:
-                await connection.connect()  # type: ignore[no-untyped-call]
-                for channel in self._channels:
-                    await connection.send_command(self._places.subscribe, channel)
+                async with asyncio.timeout(2 * self._places.patience):
+                    await connection.connect()  # type: ignore[no-untyped-call]
+                    for channel in self._channels:
+                        await connection.send_command(self._places.subscribe, channel)
                 attempt = 0
                 await self._hear(connection)
             except (RedisError, OSError) as error:
@@ -288,8 +301,7 @@ def _answer(command: _Command, answer: Any) -> None:
 
 
 async def end(tasks: Sequence[asyncio.Task[None]]) -> None:
-    """Cancel tasks until they have ended: a cancellation that meets the end of a time limit is lost in it."""
-    while going := [task for task in tasks if not task.done()]:
-        for task in going:
-            task.cancel()
-        await asyncio.wait(going, timeout=0.2)
+    """Cancel tasks, and wait until they have ended."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

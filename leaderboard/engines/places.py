@@ -7,6 +7,7 @@ its keys lie together.
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -18,7 +19,7 @@ from redis.crc import key_slot
 from redis.exceptions import RedisError
 
 TIMEOUT = 1.0
-"""Seconds that a server may be silent: as long as a publish waits."""
+"""Seconds that a server may be silent, unless the URL says another `socket_timeout`: as long as a publish waits."""
 LAYOUT = "lb1"
 """What all keys begin with. The number is that of their layout: programs that differ in it share nothing."""
 OLDEST = (7, 0)
@@ -66,6 +67,8 @@ class Places:
             parts = self._seeds(scheme, url)
         self._seeds_options = [_options(part) for part in parts]
         self._options = self._seeds_options[0]
+        self.patience = float(self._options.get("socket_timeout") or TIMEOUT)
+        """Seconds that a server may be silent when it is asked something."""
         cluster = self.kind == "cluster"
         self.tags = EVEN_TAGS if cluster else [str(n) for n in range(len(parts))]
         if self.kind == "sentinel":
@@ -121,7 +124,7 @@ class Places:
 
     async def _ask_cluster(self, options: dict[str, Any]) -> list[Address]:
         try:
-            (slots,) = await ask_once(_connection(options), ("CLUSTER", "SLOTS"))
+            (slots,) = await self._answers(options, ("CLUSTER", "SLOTS"))
         except RedisError as error:
             if "cluster support disabled" in str(error):
                 raise Unusable("the server is no cluster: its URL begins with redis://") from error
@@ -142,10 +145,14 @@ class Places:
         if self._sentinel_password:
             own["password"] = self._sentinel_password
         words = ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self.service)
-        (found,) = await ask_once(_connection(own), words)
+        (found,) = await self._answers(own, words)
         if found is None:
             raise Unusable(f"the sentinels know no service {self.service!r}")
         return [(found[0].decode(), int(found[1]))]
+
+    async def _answers(self, options: dict[str, Any], *commands: tuple[str, ...]) -> list[Any]:
+        async with asyncio.timeout(2 * self.patience):
+            return await ask_once(_connection(options), *commands)
 
     def check(self, info: str) -> None:
         """Raises `Unusable` for a server whose INFO says that it will not do."""
@@ -184,10 +191,10 @@ def _connection(options: dict[str, Any]) -> Connection:
     given = {key: value for key, value in options.items() if key != "connection_class"}
     made: Connection = kind(
         **{
-            "socket_timeout": TIMEOUT,
             "socket_connect_timeout": TIMEOUT,
             "client_name": "leaderboard",
             **given,
+            "socket_timeout": None,  # whoever asks has a limit of its own
             "protocol": 2,
             "retry": Retry(NoBackoff(), 0),
         }

@@ -139,7 +139,8 @@ class RedisEngine(Engine):
             words = ("ZREM", f"{partition.base}:up", self._process)
             partition.link.send(words, future.set_result)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.gather(*gone), 1.0)
+            async with asyncio.timeout(1.0):
+                await asyncio.gather(*gone)
         await self._close_links()
 
     async def _close_links(self) -> None:
