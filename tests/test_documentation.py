@@ -33,6 +33,7 @@ from tests.conftest import ADMIN, Server, Start
 from tests.documents import Block, block, blocks, documents
 from tests.needs import needs
 
+TESTS = ROOT / "tests"
 PATIENCE = 30.0
 ELSEWHERE = {"html": "tests/browser/test_documentation.py"}
 """Languages whose blocks other files run."""
@@ -62,6 +63,14 @@ def test_links_between_documents_lead_somewhere(document: str) -> None:
         written = "reference" in Path(target).parts  # from the code, when the pages are built
         charted = file.suffix == ".svg" and document == "docs/performance.md"
         assert target == "" or file.exists() or written or charted, target
+
+
+@pytest.mark.parametrize("document", [*documents(), "SECURITY.md"])
+def test_tests_that_a_document_names_are_there(document: str) -> None:
+    text = (ROOT / document).read_text("utf-8")
+    for file, name in re.findall(r"`(test_\w+\.py)`: `(\w+)`", text):
+        path = next(each for each in (TESTS / file, TESTS / "browser" / file) if each.exists())
+        assert f"def test_{name}(" in path.read_text("utf-8"), f"{file} has no test_{name}"
 
 
 # -- JSON and TOML -----------------------------------------------------------------------------------------------------

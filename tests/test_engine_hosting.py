@@ -315,6 +315,6 @@ async def test_a_refused_control_changes_nothing(engine: Opener) -> None:
         await world.publish("/a/x", *many)
     before = await world.read("/a/x")
     refused = await world.publish("/a/x", Reveal(), Freeze(), Undo())
-    assert outcomes(refused) == ["NotFrozen", "LimitExceeded", "NothingToUndo"]
+    assert outcomes(refused) == ["NotFrozen", "BoardTooLarge", "NothingToUndo"]
     after = await world.read("/a/x")
     assert (after.version, after.frozen, after.round) == (before.version, False, before.round)

@@ -125,6 +125,8 @@ async def test_a_service_of_sentinels_is_followed_to_its_new_master(tmp_path: Pa
         await world.publish("/a/x", score("ann", 5))
         epoch = (await world.read("/a/x")).epoch
         async with asyncio.timeout(15):
+            while await replica.ask("DBSIZE") != await master.ask("DBSIZE"):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
             while not await sentinel.ask("SENTINEL", "REPLICAS", "mymaster"):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         master.kill()
