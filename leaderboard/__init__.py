@@ -3,7 +3,7 @@
 A game client sends a ``publish`` frame with an event such as ``{"player": "ann", "score": 120}``.
 
 1. `realtime` has accepted the connection, whose request `doorway` has timed, and plugged its `session` into the socket
-   by `direct`, our door into uvicorn; a text frame is handed over by one call.
+   by `direct`, our door into uvicorn, which has `patience` with slow peers; a text frame is handed over by one call.
 2. `messages` turns the text into a typed value, or into the error that the client gets back (`replies`).
 3. `operations` asks `channels` what the path means, `auth` whose the `credentials` are, and `access` whether that one
    of the `grants` may publish there. For tokens that are not ours others are `vouching`: an `oidc` provider, or an
@@ -38,7 +38,7 @@ A module imports only from those before it:
 ``addresses channels limits logs sources events rounds ranking tokens credentials nicknames standing`` <
 ``certificates emulation cloudformation beside presence curtain suggestions functions grants oidc`` <
 ``people sheets authorizer`` < ``board access`` < ``vouching`` <
-``messages replies auth engines metrics refusals guide packing snippets`` <
+``messages replies auth engines patience metrics refusals guide packing snippets`` <
 ``snapshots`` < ``audience`` < ``hub agenda link asyncapi masks allowances`` < ``fanout relays subscriptions doorway`` <
 ``broker`` < ``handlers`` < ``operations client referee`` < ``session direct simulate`` <
 ``realtime strict terminal figures`` < ``answers`` < ``exports`` < ``boards rooms`` < ``sharing`` < ``api pages bots`` <

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from leaderboard import direct, frames, replies
+from leaderboard import frames, patience, replies
 from leaderboard.access import Caller
 from leaderboard.credentials import PROTOCOL, credentials_of_upgrade
 from leaderboard.direct import EXTENSION, HIGH_WATER, DirectProtocol
@@ -91,7 +91,7 @@ class AsgiDoor:
             return
         self._closing = (code, reason)
         self._something_to_do.set()
-        self.patience.reschedule(asyncio.get_running_loop().time() + direct.LINGER)
+        self.patience.reschedule(asyncio.get_running_loop().time() + patience.LINGER)
 
     def wake(self) -> None:
         self._free.set()

@@ -15,9 +15,10 @@ import uvicorn
 from fastapi import FastAPI
 
 from leaderboard.addresses import lan_address
-from leaderboard.direct import DirectProtocol, PatientProtocol, Unfinished, door
+from leaderboard.direct import DirectProtocol
 from leaderboard.doorway import doorway
 from leaderboard.engines import open_engine
+from leaderboard.patience import PatientProtocol, Unfinished, door
 from leaderboard.realtime import Realtime
 from leaderboard.settings import Settings
 

@@ -18,8 +18,9 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol, Side
 from websockets.streams import StreamReader
 
-from leaderboard.direct import EXTENSION, DirectProtocol, PatientProtocol
+from leaderboard.direct import EXTENSION, DirectProtocol
 from leaderboard.errors import Close
+from leaderboard.patience import PatientProtocol
 
 LIMIT = 70_000
 """Largest frame in these tests: just over what a two-byte length can say."""
@@ -374,7 +375,7 @@ async def test_a_client_that_does_not_answer_the_close_is_cut_off(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     door, transport, _ = await opened(DirectProtocol)
-    monkeypatch.setattr("leaderboard.direct.LINGER", 0.01)
+    monkeypatch.setattr("leaderboard.patience.LINGER", 0.01)
     door.close(Close.RESTART)
     async with asyncio.timeout(5):
         while transport.ended != "aborted":  # noqa: ASYNC110

@@ -59,6 +59,7 @@ CORRIDOR = (
         "replies",
         "auth",
         "engines",
+        "patience",
         "metrics",
         "refusals",
         "templating",

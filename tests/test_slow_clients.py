@@ -180,7 +180,7 @@ async def test_who_leaves_too_many_raw_events_of_a_board_unread_is_closed(server
 async def test_who_is_closed_and_goes_on_not_reading_holds_no_place(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("leaderboard.direct.LINGER", 0.2)
+    monkeypatch.setattr("leaderboard.patience.LINGER", 0.2)
     publisher = await server.client()
     chat = await publisher.subscribe(CHAT)
     stuck = await server.raw(receive_buffer=SMALL)
@@ -206,7 +206,7 @@ async def test_who_is_closed_and_goes_on_not_reading_holds_no_place(
 async def test_whoever_goes_without_reading_the_rest_is_let_go(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("leaderboard.direct.LINGER", 0.2)
+    monkeypatch.setattr("leaderboard.patience.LINGER", 0.2)
     limits = {**UNLIMITED, "stuck": 0.5, "keep_alive": 5}
     server = await start(send_buffer=SMALL, pings=0.5, limits=limits)
     publisher = await server.client()
