@@ -156,15 +156,6 @@ class RawSocket:
             if opcode == TEXT:
                 frames.append(json.loads(payload))
 
-    async def until_end(self) -> None:
-        """Read, and forget, all that comes until the server has closed the TCP connection."""
-        try:
-            while True:
-                self._unread.clear()
-                await self._more()
-        except (EOFError, ConnectionError):
-            return
-
     async def until_eof(self) -> bytes:
         """All that comes until the server has closed."""
         try:

@@ -26,11 +26,6 @@ encode = msgspec.msgpack.encode
 _decode = msgspec.msgpack.decode
 
 
-def sign_of(rules: Namespace) -> float:
-    """What makes a key of a score."""
-    return 1.0 if rules.order == "asc" else -1.0
-
-
 def rules_of(rules: Namespace) -> dict[str, Any]:
     """What the scripts must know of a namespace."""
     caps = f"{rules.min_score:.17g} {rules.max_score:.17g} {rules.max_entries}"

@@ -39,7 +39,6 @@ const ENGLISH = {
   subscribeRefused: (channel, error) => `${channel}: ${error}`,
   /** @param {string} id @param {string} channel */
   unsubscribe: (id, channel) => `End subscription ${id} of ${channel}`,
-  noSubscriptions: "No subscriptions yet.",
 
   // -- publish
   /** @param {number} count @param {string} shown */
