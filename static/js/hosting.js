@@ -66,9 +66,23 @@ export function host(view, show) {
       clock();
       show(snapshot, stage, before);
     },
-    (error) => text("refusal", error.name === "UnauthorizedException" ? say.hostEnded : words.why(error)),
+    (error) => {
+      const ended = error.name === "UnauthorizedException";
+      text("refusal", ended ? say.hostEnded : words.why(error));
+      if (ended) void look();
+    },
   );
   setInterval(clock, 100);
+}
+
+/** What this page may do has ended: perhaps with the room itself, as when the server has restarted. */
+async function look() {
+  const answer = await fetch(`/api/rooms/${main.dataset.code}`).catch(() => null);
+  if (answer?.status !== 404) return;
+  main.dataset.stage = stage = "wait";
+  text("told", say.ended);
+  text("refusal", "");
+  gone();
 }
 
 /** The room has ended under this page. */

@@ -204,7 +204,7 @@ def test_another_device_becomes_a_remote_by_the_code_in_the_dialog(
     # A link that is not the host's says why.
     stranger = phone.context.browser.new_page()  # type: ignore[union-attr]
     stranger.goto(f"{public_site.url}/r/{code}/remote#eyJnothing")
-    expect(stranger.locator("#refusal")).to_contain_text("Only the host")
+    expect(stranger.locator("#refusal")).to_contain_text("This link is damaged")
     assert "#" not in stranger.url
     stranger.close()
 
@@ -301,7 +301,7 @@ def test_a_frozen_ending_is_revealed_place_by_place(site: Site, page: Page, phon
 def test_a_room_that_is_gone_is_said_to_be_and_has_a_way_on(
     own_site: Site, page: Page, watch: Watch
 ) -> None:
-    watch.expected = "WebSocket connection|ERR_CONNECTION|404"
+    watch.expected = "WebSocket connection|ERR_CONNECTION|40[14]"
     page.context.clock.install()
     code = open_room(page, own_site, bots=2)
     expect(page.locator("#here")).to_have_text("2 bots are here")
@@ -329,7 +329,7 @@ def test_what_was_refused_is_told_beside_the_controls(site: Site, page: Page, wa
     expect(page.locator("#refusal")).not_to_be_empty()
     page.context.clear_cookies()
     page.get_by_role("button", name="Start").click()
-    expect(page.locator("#refusal")).to_contain_text("Only the host")
+    expect(page.locator("#refusal")).to_contain_text("This link is damaged")
     stage(page, "lobby")
 
 
