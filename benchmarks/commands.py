@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from benchmarks import across, before, documentation, machine, promises, results, scenarios
+from benchmarks.limiter import limiter
 from benchmarks.processes import processes
 from benchmarks.ranking import ranking
 from benchmarks.results import Table
@@ -61,6 +62,7 @@ def _jobs(arguments: argparse.Namespace) -> Iterable[Job]:
         "idle": [scenarios.idle],
         "connect": [scenarios.connect],
         "ranking": [partial(ranking, sizes=sizes)],
+        "limiter": [limiter],
     }
     jobs["processes"] = [across.latency, across.deliveries, processes]
     jobs["before"] = [before.ingest, before.fan_out]
@@ -83,7 +85,7 @@ def _arguments() -> argparse.Namespace:
         "scenario",
         choices=(
             *("all", "quick", "fanout", "boards", "ingest", "latency", "stalled"),
-            *("idle", "connect", "ranking", "processes", "before", "record"),
+            *("idle", "connect", "ranking", "limiter", "processes", "before", "record"),
         ),
         help="what to measure; `record` writes the last results into docs/",
     )

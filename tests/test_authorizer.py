@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from leaderboard.settings import ConfigError
-from tests.appsync import error_types, players
+from tests.appsync import connect, error_types, players
 from tests.conftest import ADMIN, Server, Start
 from tests.handled import placed
 
@@ -214,3 +214,14 @@ async def test_a_fault_lets_nobody_in_and_names_no_token(
 async def test_what_cannot_be_imported_ends_the_start(start: Start) -> None:
     with pytest.raises(ConfigError, match=r"tests\.handled:nothing cannot be imported"):
         await start(authorizer="tests.handled:nothing", **EVERYWHERE)
+
+
+async def test_who_connects_too_often_is_not_asked_about(start: Start) -> None:
+    """A flood of connections must not become a flood of calls of the function."""
+    asked = Asked({"isAuthorized": True, "ttlOverride": 0})
+    server = await serving(start, asked, limits={"connects_per_address": 1})
+    async with connect(server.socket_url, None, token="first"):
+        pass
+    async with connect(server.socket_url, None, token="second", init=False) as late:
+        assert error_types(await late.expect("connection_error")) == ["LimitExceededError"]
+    assert [each["authorizationToken"] for each in asked.events] == ["first"]
