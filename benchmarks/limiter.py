@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
-from statistics import median
 
 from limits import RateLimitItemPerSecond
 from limits.storage import MemoryStorage
@@ -17,13 +17,14 @@ from leaderboard.limits import Rate, Rates
 
 RATE = 25
 """In any second: AppSync's quota of publishes."""
-BATCHES = 40
+BATCHES = 1000
+"""Of which the fastest counts: what else the machine does can only add to so little."""
 CHECKS = RATE
 """In a batch, all of which are let through: a refusal is another matter."""
 
 
 def limiter(_: Effort) -> Table:
-    """A check that lets through, of one who asks at the full rate; the median of batches."""
+    """A check that lets through, of one who asks at the full rate."""
     machine.wait_until_quiet()
     own, each, now = Rate(RATE, "publishes"), Rates(RATE, "publishes"), 0.0
     window, item = MovingWindowRateLimiter(MemoryStorage()), RateLimitItemPerSecond(RATE)
@@ -34,27 +35,28 @@ def limiter(_: Effort) -> Table:
 
     contenders: dict[str, tuple[Callable[[], object], Callable[[], None]]] = {
         "Rate, of one connection": (lambda: own.take(now), later),
-        "Rates, of a credential among many": (lambda: each.take("ann", now), later),
+        "Rates, of a credential": (lambda: each.take("ann", now), later),
         "limits, moving window in memory": (
             lambda: window.hit(item, "ann"),
             lambda: window.clear(item, "ann"),
         ),
     }
-    rows = [{"name": name, "check": _time(*of)} for name, of in contenders.items()]
+    fastest = dict.fromkeys(contenders, math.inf)
+    for _batch in range(BATCHES):
+        for name, of in contenders.items():
+            fastest[name] = min(fastest[name], _time(*of))
     return Table(
         key="limiter",
         title="One check of a rate of 25 a second",
         columns=(Column(figure="check", heading="µs", format=".2f"),),
-        rows=rows,
+        rows=[{"name": name, "check": check} for name, check in fastest.items()],
     )
 
 
 def _time(check: Callable[[], object], begin: Callable[[], None]) -> float:
-    batches = []
-    for _ in range(BATCHES):
-        begin()
-        start = time.perf_counter_ns()
-        for _ in range(CHECKS):
-            check()
-        batches.append((time.perf_counter_ns() - start) / CHECKS / 1000)
-    return median(batches)
+    """Microseconds of one check, by a batch."""
+    begin()
+    start = time.perf_counter_ns()
+    for _ in range(CHECKS):
+        check()
+    return (time.perf_counter_ns() - start) / CHECKS / 1000
