@@ -1,8 +1,8 @@
 """AppSync Events as AWS runs it, on a laptop or in CI: what `serve --emulate` takes away from this server.
 
 An emulator must not be kinder than what it stands for: a program that passes against it has to pass against AWS. So
-every channel relays, quotas are AWS's, whoever has a key may do all that keys are accepted for, and what is ours alone
-is not there. Whatever a client tries of that is told in the log, since at AWS it would not work.
+every channel relays, quotas are AWS's, whoever has a key or a token may do all that its mode is accepted for, and what
+is ours alone is not there. Whatever a client tries of that is told in the log, since at AWS it would not work.
 """
 
 from __future__ import annotations
@@ -43,15 +43,27 @@ def emulated(settings: Settings) -> tuple[Settings, list[str]]:
             update={name: getattr(Limits(), name) for name in QUOTAS}
         ),
         "api_keys": tuple(
-            key.model_copy(update={"role": max(key.role, "scorekeeper", key=_ROLES.index), "channels": ("/*",)})
+            key.model_copy(update={"role": _raised(key.role), "channels": ("/*",)})
             for key in settings.api_keys
         ),
+        "oidc": settings.oidc.model_copy(
+            update={
+                "roles": {value: _raised(role) for value, role in settings.oidc.roles.items()},
+                "default_role": _raised(settings.oidc.default_role),
+                "channels": ("/*",),
+            }
+        ),
         "viewer_key": "",
-    }  # fmt: skip
+    }
     return settings.model_copy(update=changed), list(_differences(settings, namespaces))
 
 
-_ROLES = ("viewer", "scorekeeper", "host", "admin")
+_ROLES = ("none", "viewer", "player", "scorekeeper", "host", "admin")
+
+
+def _raised(role: str) -> str:
+    """At AWS whoever is let in may publish and subscribe."""
+    return max(role, "scorekeeper", key=_ROLES.index)
 
 
 def _relay(rules: Namespace) -> Namespace:
@@ -72,6 +84,12 @@ def _differences(settings: Settings, namespaces: dict[str, Namespace]) -> Iterat
     for index, key in enumerate(settings.api_keys):
         if key.role == "viewer" or key.channels != ("/*",):
             yield f"api_keys.{index} is restricted; at AWS, and here, a key may use every channel."
+    tokens = settings.oidc
+    roles: set[str] = set(tokens.roles.values())
+    if "default_role" in tokens.model_fields_set:  # what nobody has asked for is nothing to tell
+        roles |= {tokens.default_role}
+    if any(role != _raised(role) for role in roles) or tokens.channels != ("/*",):
+        yield "oidc restricts tokens; at AWS, and here, a token may use every channel."
 
 
 class Emulation:

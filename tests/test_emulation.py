@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import sys
+import time
 from asyncio.subprocess import PIPE
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,14 @@ from pydantic import SecretStr
 from websockets.typing import Subprotocol
 
 from leaderboard.emulation import MOST_TOLD, Emulation, emulated
-from leaderboard.settings import ApiKey, Limits, Namespace, Settings
+from leaderboard.settings import ApiKey, Limits, Namespace, Oidc, Settings
 from tests.amplify import APPLICATION, Rejected, application
 from tests.appsync import NAME, error_types, eventually
 from tests.checkout import ROOT
 from tests.conftest import ADMIN, Server, Start
 from tests.handled import placed
 from tests.needs import needs
+from tests.provider import AUDIENCE, providing
 
 CHAT = "/default/chat"
 
@@ -76,6 +78,27 @@ def test_what_is_more_or_less_than_aws_is_told() -> None:
         "limits.keep_alive is 5; AWS's quota holds, 60.",
         "api_keys.0 is restricted; at AWS, and here, a key may use every channel.",
     ]
+
+
+def test_what_a_provider_says_of_roles_and_channels_counts_as_little_as_at_aws() -> None:
+    settings, differences = emulated(
+        Settings(
+            oidc=Oidc(
+                issuer="https://id.example",
+                audiences=("scores",),
+                role_claim="groups",
+                roles={"fans": "viewer", "admins": "admin"},
+                default_role="none",
+                channels=("/a/*",),
+            )
+        )
+    )
+    assert settings.oidc.roles == {"fans": "scorekeeper", "admins": "admin"}
+    assert (settings.oidc.default_role, settings.oidc.channels) == ("scorekeeper", ("/*",))
+    assert differences == [
+        "oidc restricts tokens; at AWS, and here, a token may use every channel."
+    ]
+    assert emulated(settings) == (settings, [])
 
 
 def test_emulated_settings_are_not_changed_again() -> None:
@@ -143,6 +166,40 @@ async def test_the_public_key_is_refused_and_told(server: Server) -> None:
     refused = await client.subscribing(CHAT, authorization={"x-api-key": "pk_viewer"})
     assert error_types(refused) == ["UnauthorizedException"]
     assert told(server) == ["a client has the public key pk_viewer, which AWS would not take"]
+
+
+async def test_a_token_of_a_provider_may_do_all_that_its_mode_is_accepted_for(start: Start) -> None:
+    async with providing() as provider:
+        server = await start(
+            emulate=True,
+            oidc={"issuer": provider.issuer, "audiences": (AUDIENCE,)},
+            connection_auth_modes=("OPENID_CONNECT",),
+            default_publish_auth_modes=("AMAZON_COGNITO_USER_POOLS",),
+            default_subscribe_auth_modes=("OPENID_CONNECT",),
+            namespaces={
+                "default": {"kind": "relay"},
+                "keys": {"kind": "relay", "publish_auth_modes": ["API_KEY"]},
+            },
+        )
+        token = await provider.token("stranger")
+        client = await server.client(None, token=token)
+        id_ = await client.subscribe(f"{CHAT}/*")
+        assert (await client.publish(f"{CHAT}/a", 1))["type"] == "publish_success"
+        http = await server.http(token=token)
+        body = {"channel": f"{CHAT}/b", "events": ["2"]}
+        assert (await http.post("/event", json=body)).status_code == 200
+        assert [await client.event(id_) for _ in range(2)] == [1, 2]
+
+        refused = await client.publish("/keys/a", 1)
+        assert error_types(refused) == ["UnauthorizedException"]
+        with_key = await client.publish("/keys/a", 1, authorization={"x-api-key": ADMIN})
+        assert with_key["type"] == "publish_success"
+        refused = await client.publish(CHAT, 1, authorization={"x-api-key": ADMIN})
+        assert error_types(refused) == ["UnauthorizedException"]
+        expired = provider.signed(iat=int(time.time()) - 600, exp=int(time.time()) - 300)
+        refused = await client.publish(CHAT, 1, authorization={"Authorization": expired})
+        assert error_types(refused) == ["UnauthorizedException"]
+        assert told(server) == []
 
 
 async def test_a_header_without_a_host_is_refused_and_told(server: Server) -> None:
