@@ -9,13 +9,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+import pytest_asyncio
 
-from tests.appsync import eventually
-from tests.conftest import Server, Start
+from tests.appsync import Client, eventually
+from tests.conftest import Server, Start, running
 from tests.rawsocket import CONTINUATION, TEXT, RawSocket, frame
 
-BOARD = "/leaderboard/arcade"
 SMALL = 4096
+TIME = 0.3
+"""Seconds that a request, a frame and a reader have."""
 PUBLISH = b"POST /event HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\n{"
 
 BEGINNINGS = {
@@ -28,6 +30,33 @@ BEGINNINGS = {
 }
 
 
+together = pytest.mark.asyncio(loop_scope="module")
+"""Of tests that share the `shared` server."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["direct", "plain"])
+async def module_server(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
+    """One that soon gives up who does not come to the point."""
+    limits = {"request": TIME, "stuck": TIME, "publishes_per_second": 0}
+    async with running(
+        plain_asgi=request.param == "plain",
+        send_buffer=SMALL,
+        limits=limits,
+        namespaces={"leaderboard": {"interval_ms": 10, "top": 100}},
+    ) as server:
+        yield server
+
+
+PARTS = (
+    frame(b"{}", length=70_000),
+    frame(b"{", fin=False),
+    frame(b"{", fin=False) + frame(b"", CONTINUATION, fin=False),
+)
+"""Half a frame, half a message, and a message of which fragments come."""
+HEADS = (b"GET /", b"GET / HTTP/1.1\r\nhost: ", b"GET / HTTP/1.1\r\n")
+"""A path, a header and headers, all to go on for ever."""
+
+
 @asynccontextmanager
 async def bare(server: Server, **options: int) -> AsyncIterator[RawSocket]:
     raw = await RawSocket.bare(server.port, **options)
@@ -37,19 +66,32 @@ async def bare(server: Server, **options: int) -> AsyncIterator[RawSocket]:
         raw.close()
 
 
-@pytest.mark.parametrize("name", BEGINNINGS)
-async def test_a_request_that_does_not_end_is_given_up(start: Start, name: str) -> None:
-    server = await start(limits={"request": 0.3})
-    async with bare(server) as raw:
-        await raw.write(BEGINNINGS[name])
-        answer = await raw.until_eof()
-        assert b"HTTP/1.1 408 Request Timeout\r\n" in answer
-        assert (b" 200 OK" in answer) is (name == "another request behind one")
+async def fill(publisher: Client, board: str) -> None:
+    """A board of a hundred thousand bytes."""
+    players = [
+        {"player": f"p{number}", "score": number, "meta": {"text": "x" * 1000}}
+        for number in range(100)
+    ]
+    batches = (players[start : start + 5] for start in range(0, 100, 5))
+    await publisher.publish_all(publisher.publication(board, *batch) for batch in batches)
 
 
-async def test_a_request_that_comes_a_byte_at_a_time_has_no_more_time(start: Start) -> None:
-    server = await start(limits={"request": 0.3})
-    async with bare(server) as raw:
+@together
+async def test_a_request_that_does_not_end_is_given_up(shared: Server) -> None:
+    async def begun(beginning: bytes) -> bytes:
+        async with bare(shared) as raw:
+            await raw.write(beginning)
+            return await raw.until_eof()
+
+    answers = await asyncio.gather(*map(begun, BEGINNINGS.values()))
+    for name, answer in zip(BEGINNINGS, answers, strict=True):
+        assert b"HTTP/1.1 408 Request Timeout\r\n" in answer, name
+        assert (b" 200 OK" in answer) is (name == "another request behind one"), name
+
+
+@together
+async def test_a_request_that_comes_a_byte_at_a_time_has_no_more_time(shared: Server) -> None:
+    async with bare(shared) as raw:
         await raw.write(b"GET /")
         ended = asyncio.create_task(raw.until_eof())
         with contextlib.suppress(ConnectionError):
@@ -59,63 +101,54 @@ async def test_a_request_that_comes_a_byte_at_a_time_has_no_more_time(start: Sta
         assert b" 408 " in await ended
 
 
-async def test_each_request_of_a_connection_has_its_own_time(start: Start) -> None:
-    server = await start(limits={"request": 0.3})
-    http = await server.http()
-    for _ in range(3):
+@together
+async def test_each_request_of_a_connection_has_its_own_time(shared: Server) -> None:
+    http = await shared.http()
+    for _ in range(2):
         assert (await http.get("/healthz")).status_code == 200
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(TIME * 2 / 3)
+    assert (await http.get("/healthz")).status_code == 200
 
 
-@pytest.mark.parametrize(
-    "endless",
-    [b"GET /", b"GET / HTTP/1.1\r\nhost: ", b"GET / HTTP/1.1\r\n"],
-    ids=["a path", "a header", "headers"],
-)
-async def test_a_head_without_end_is_refused(start: Start, endless: bytes) -> None:
-    server = await start()
-    async with bare(server) as raw:
-        await raw.write(endless)
-        more = b"x: y\r\n" * 4000 if endless.endswith(b"\n") else b"x" * 24_000
-        with contextlib.suppress(ConnectionError):
-            for _ in range(100):
-                await raw.write(more)
-                await asyncio.sleep(0)
-        answer = await raw.until_eof()  # which ends: it was not read on
+async def test_a_head_without_end_is_refused(start: Start) -> None:
+    server = await start()  # with all the time that it could take
+
+    async def sent(endless: bytes) -> bytes:
+        async with bare(server) as raw:
+            await raw.write(endless)
+            more = b"x: y\r\n" * 4000 if endless.endswith(b"\n") else b"x" * 24_000
+            with contextlib.suppress(ConnectionError):
+                for _ in range(100):
+                    await raw.write(more)
+                    await asyncio.sleep(0)
+            return await raw.until_eof()  # which ends: it was not read on
+
+    for answer in await asyncio.gather(*map(sent, HEADS)):
         assert answer == b"" or b" 431 " in answer, "a reset may overtake the answer"
     assert (await (await server.http()).get("/healthz")).status_code == 200
 
 
-async def test_an_answer_that_nobody_takes_is_given_up(start: Start) -> None:
-    server = await start(send_buffer=SMALL, limits={"publishes_per_second": 0, "stuck": 0.3})
-    client = await server.client()
-    for number in range(100):
-        event = {"player": f"p{number}", "score": number, "meta": {"text": "x" * 1000}}
-        await client.publish(BOARD, event)
-    async with bare(server, receive_buffer=SMALL) as raw:
-        await raw.write(f"GET /api/boards{BOARD}.jsonl HTTP/1.1\r\nhost: a\r\n\r\n".encode())
-        await asyncio.sleep(0.8)
+@together
+async def test_an_answer_that_nobody_takes_is_given_up(shared: Server, board: str) -> None:
+    await fill(await shared.client(), board)
+    async with bare(shared, receive_buffer=SMALL) as raw:
+        await raw.write(f"GET /api/boards{board}.jsonl HTTP/1.1\r\nhost: a\r\n\r\n".encode())
+        await asyncio.sleep(TIME * 2)
         assert len(await raw.until_eof()) < 100_000, "it was not kept for the client to come back"
 
 
 # -- frames ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "part",
-    [
-        frame(b"{}", length=70_000),
-        frame(b"{", fin=False),
-        frame(b"{", fin=False) + frame(b"", CONTINUATION, fin=False),
-    ],
-    ids=["half a frame", "half a message", "a message of fragments"],
-)
-async def test_a_frame_that_does_not_end_closes_1013(start: Start, part: bytes) -> None:
-    server = await start(limits={"request": 0.3})
-    raw = await server.raw()
-    await raw.write(part)
-    assert (await raw.until_closed())[1] == 1013
-    assert await (await server.client()).alive()
+@together
+async def test_a_frame_that_does_not_end_closes_1013(shared: Server) -> None:
+    async def begun(part: bytes) -> int:
+        raw = await shared.raw()
+        await raw.write(part)
+        return (await raw.until_closed())[1]
+
+    assert await asyncio.gather(*map(begun, PARTS)) == [1013] * len(PARTS)
+    assert await (await shared.client()).alive()
 
 
 async def test_frames_that_end_have_all_the_time_they_need(start: Start) -> None:
@@ -126,7 +159,7 @@ async def test_frames_that_end_have_all_the_time_they_need(start: Start) -> None
     stream = frame(text) * 10
     cut = len(frame(text)) // 2
     await raw.write(stream[:cut])
-    for _ in range(12):
+    for _ in range(7):
         await asyncio.sleep(0.1)
         await raw.write(stream[cut:] + stream[:cut])
         for _ in range(10):
@@ -173,20 +206,16 @@ async def test_a_message_in_very_many_fragments_is_one_message(start: Start) -> 
 # -- those who do not read ---------------------------------------------------------------------------------------------
 
 
-async def test_who_reads_nothing_for_too_long_is_closed_1013(start: Start) -> None:
-    namespaces = {"leaderboard": {"interval_ms": 10, "top": 100}}
-    limits = {"publishes_per_second": 0, "stuck": 0.3}
-    server = await start(send_buffer=SMALL, limits=limits, namespaces=namespaces)
-    publisher = await server.client()
-    stuck = await server.raw(receive_buffer=SMALL)
-    await stuck.subscribe(BOARD)
-    for number in range(100):
-        event = {"player": f"p{number}", "score": number, "meta": {"text": "x" * 1000}}
-        await publisher.publish(BOARD, event)
+@together
+async def test_who_reads_nothing_for_too_long_is_closed_1013(shared: Server, board: str) -> None:
+    publisher = await shared.client()
+    stuck = await shared.raw(receive_buffer=SMALL)
+    await stuck.subscribe(board)
+    await fill(publisher, board)
 
     async def given_up() -> bool:
-        await publisher.publish(BOARD, {"player": "p1", "score": 1000})
-        doors = server.app.state.realtime._connections
+        await publisher.publish(board, {"player": "p1", "score": 1000})
+        doors = shared.app.state.realtime._connections
         return any(door.close_code == 1013 for door in doors)
 
     await eventually(given_up)
