@@ -17,7 +17,7 @@ async def test_clients_that_are_killed_lose_nothing_that_was_acknowledged() -> N
 
 
 async def test_a_reader_that_never_reads_costs_the_server_no_memory() -> None:
-    figures = await stuck.run(4, readers=10)
+    figures = await stuck.run(3, readers=10)
     assert figures["snapshots that passed it by"] > 100
 
 

@@ -18,7 +18,7 @@ from tests.processes import Serve, serve
 SETTINGS: dict[str, Any] = {
     "namespaces": {
         "soak": {"mode": "sum"},
-        "brief": {"idle_ttl": "5s"},
+        "brief": {"idle_ttl": "1s"},
         "fast": {"mode": "latest", "interval_ms": 10, "top": 100},
     }
 }
