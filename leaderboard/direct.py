@@ -157,6 +157,11 @@ class DirectProtocol(PatientProtocol):
         self.cut_off_later()
         self._read_on()
 
+    def give_up(self, code: Close, reason: str) -> None:
+        if not (self.close_sent or self.transport.is_closing()):
+            self.close_code = code
+        super().give_up(code, reason)
+
     def wake(self) -> None:
         """The session may be free again: go on with what came meanwhile, then with reading."""
         sink = self._sink

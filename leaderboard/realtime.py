@@ -249,6 +249,8 @@ class Realtime:
         while True:
             event = await websocket.receive()
             if event["type"] == "websocket.disconnect":
+                if event.get("code") == Close.TOO_SLOW:
+                    door.close(Close.TOO_SLOW)  # its protocol has given it up: see `patience`
                 return
             text = event.get("text")
             if text is None:

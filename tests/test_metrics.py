@@ -16,6 +16,7 @@ from leaderboard.metrics import COUNTERS, GAUGES, Metrics
 from tests.appsync import connect, error_types, eventually
 from tests.checkout import ROOT
 from tests.conftest import ADMIN, HOST, SCOREKEEPER, VIEWER, Server, Start
+from tests.rawsocket import frame
 
 BOARD = "/leaderboard/arcade"
 CHAT = "/default/chat"
@@ -200,6 +201,16 @@ async def test_an_end_that_the_client_earned_is_its_error(start: Start) -> None:
     server = await start(limits={"first_frame": "100ms"})
     silent = await server.client(init=False)
     assert await silent.closed() == 1008
+    await until(server, disconnect_client_error_total=1, active_connections=0)
+    assert (await numbers(server))["disconnect_success_total"] == 0
+
+
+async def test_who_does_not_finish_a_frame_is_disconnected_for_its_own_error(start: Start) -> None:
+    server = await start(limits={"request": "100ms"})
+    raw = await server.raw()
+    await raw.write(frame(b"{", fin=False))
+    assert (await raw.until_closed())[1] == 1013
+    raw.close()
     await until(server, disconnect_client_error_total=1, active_connections=0)
     assert (await numbers(server))["disconnect_success_total"] == 0
 
