@@ -60,6 +60,44 @@ async def test_a_link_lets_go_whatever_is_on_its_way(tmp_path: Path, asked: int)
             assert len(answers) == asked, "each is answered, by the server or by its going"
 
 
+async def test_a_cluster_that_is_down_is_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It refuses every command; served in between, it is news again."""
+
+    def said() -> int:
+        errors = [record for record in caplog.records if record.levelname == "ERROR"]
+        return sum("not served" in record.getMessage() for record in errors)
+
+    with RedisServer(tmp_path, "--cluster-enabled", "yes") as node:
+        places = Places(f"redis+cluster://127.0.0.1:{node.port}")
+        link = Link(
+            ("127.0.0.1", node.port), places, {"note": NOTE}, lambda _: None, lambda *_: None
+        )
+        link.begin(["poke"])
+        await eventually(lambda: link.up)
+
+        async def asked(times: int) -> list[Any]:
+            answers: list[Any] = []
+            for _ in range(times):
+                link.run("note", "notes", b"1", answers.append)
+                await eventually(lambda: len(answers) > 0)
+            await eventually(lambda: len(answers) == times)
+            return answers
+
+        assert all(isinstance(answer, EngineUnavailable) for answer in await asked(20))
+        assert said() == 1
+        await node.ask("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+        async with asyncio.timeout(20):
+            while isinstance((await asked(1))[0], EngineUnavailable):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        assert said() == 1
+        await node.ask("CLUSTER", "DELSLOTSRANGE", 0, 16383)
+        assert all(isinstance(answer, EngineUnavailable) for answer in await asked(20))
+        assert said() == 2
+        await link.close()
+
+
 async def test_tasks_that_are_ended_have_ended() -> None:
     async def forever() -> None:
         await asyncio.Event().wait()

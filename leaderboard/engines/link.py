@@ -74,6 +74,8 @@ class Link:
         """Whether the server says that it is not in charge any more."""
         self.trouble = ""
         """Why it cannot be reached, or could not when that was last tried."""
+        self._refused_with: set[str] = set()
+        """The errors that it has answered with since it last did what it was asked."""
         self._places = places
         self._scripts = scripts
         self._reached = reached
@@ -167,6 +169,7 @@ class Link:
                             # This later one ran: somebody else has told the scripts again. They would be out of order.
                             while unknown:
                                 _answer(unknown.pop(0), EngineUnavailable())
+                        self._refused_with.clear()
                         _answer(command, answer)
                     answered += 1
                     silence.reschedule(now() + patience)
@@ -193,7 +196,9 @@ class Link:
         if isinstance(error, (MovedError, ReadOnlyError)):
             self.moved = True
             self._reached(self)
-        else:
+        elif str(error) not in self._refused_with:
+            # A cluster that is down says so to every command.
+            self._refused_with.add(str(error))
             log.error("Redis at %s:%s: %s", *self.address, error)
         return EngineUnavailable()
 
