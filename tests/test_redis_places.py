@@ -107,6 +107,32 @@ async def test_independent_servers_share_the_boards_out(tmp_path: Path) -> None:
             await world.engine.stop()
 
 
+async def test_each_server_is_told_of_though_another_is_away(tmp_path: Path) -> None:
+    """Boards of the second that goes are stale at once; those of the first that returns are read again at once."""
+    paths = {f"/a/{n}" for n in range(20)}
+    with ExitStack() as stack:
+        one, other = servers(tmp_path, stack, 2)
+        world = await opened(f"{one.url},{other.url}")
+        told: list[bool] = []
+        world.engine.health = told.append
+        for path in paths:
+            world.engine.watch(path, 1)
+        one.kill()
+        await eventually(lambda: told == [False])
+        other.kill()
+        await eventually(lambda: told == [False, False])
+        assert not any(world.engine.reaches(path) for path in paths)
+        world.changed.clear()
+        one.start()
+        await eventually(lambda: told == [False, False, False] and bool(world.changed))
+        returned = {path for path in paths if world.engine.reaches(path)}
+        assert 0 < len(returned) < len(paths)
+        assert set(world.changed) == returned
+        other.start()
+        await eventually(lambda: told[-1])
+        await world.engine.stop()
+
+
 async def test_a_service_of_sentinels_is_followed_to_its_new_master(tmp_path: Path) -> None:
     with ExitStack() as stack:
         master, replica = servers(tmp_path, stack, 2, "--repl-diskless-sync-delay", "0")

@@ -86,7 +86,6 @@ class RedisEngine(Engine):
         self.processes = 1
         self._poked = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._healthy = True
         self._lost_touch: set[int] = set()
         """Partitions of which changes may have been missed."""
         self._misplaced = asyncio.Event()
@@ -462,8 +461,12 @@ class RedisEngine(Engine):
                 self._tell_watched(path)
         if partition.number == 0 and self._revocations:
             self._ask_revocations(list(self._revocations.items()), self._take_revocations)
-        self._settle_health()
-        self.health(self._healthy)
+        healthy = all(each.link.up for each in self._partitions)
+        self.health(healthy)
+        if not healthy:  # else all boards are read again
+            for path in list(self._watched):
+                if self._partition(path) is partition:
+                    self.changed(path)
 
     def _heard(self, channel: bytes, data: bytes) -> None:
         if channel.endswith(b":poke"):
@@ -555,17 +558,13 @@ class RedisEngine(Engine):
             self._poked.set()
         else:
             self._misplaced.set()
-            for partition in self._partitions:
-                if partition.link is link:
-                    partition.asking = False
-            if self._settle_health():
+            mine = [partition for partition in self._partitions if partition.link is link]
+            for partition in mine:
+                partition.asking = False
+            if (
+                mine and not link.up
+            ):  # the boards of each server that goes, though another was gone before
                 self.health(False)
-
-    def _settle_health(self) -> bool:
-        """See whether all servers can be reached; whether that is news."""
-        before = self._healthy
-        self._healthy = all(partition.link.up for partition in self._partitions)
-        return before != self._healthy
 
     async def _follow(self) -> None:
         """Look where the partitions are when a server is gone or says that they have moved."""
