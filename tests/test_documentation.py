@@ -181,7 +181,7 @@ NOT_RUN: dict[str, Callable[[str], bool]] = {"make": dry, "docker": composed, "g
 
 
 STAYS = re.compile(
-    r"(?:leaderboard|python) .*(?:serve --(?:workers|host|tls|port 8001)|-m benchmarks)\b"
+    r"(?:leaderboard|python) .*(?:serve --(?:workers|host|tls|port 8001)|-m (?:benchmarks|tests\.test_redis_equal))\b"
 )
 """A server for several machines, or a measurement: here is only looked at whether it may be called so."""
 
