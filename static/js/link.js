@@ -64,11 +64,30 @@
  */
 /** @typedef {"connecting" | "live" | "reconnecting" | "offline" | "refused" | "closed"} State */
 /**
- * @typedef {object} Environment
- * @property {new (url: string, protocols: string[]) => WebSocket} WebSocket
+ * What the target of a link hears: the `detail` of each `CustomEvent` by its type. `lb:round` says that it is another
+ * round or has other props, `lb:roster` that players have come or gone.
+ * @typedef {{
+ *   "lb:state": {state: State, lastKnown: number | null},
+ *   "lb:update": {channel: string, snapshot: Snapshot},
+ *   "lb:round": {channel: string, snapshot: Snapshot, round: Round},
+ *   "lb:roster": {channel: string, snapshot: Snapshot},
+ * }} LinkEvents
+ */
+/** @typedef {ReturnType<typeof globalThis.setTimeout> | undefined} Timer  whatever the environment has for one */
+/**
+ * @typedef {object} Socket  as much of a WebSocket as a link uses
+ * @property {((event: any) => void) | null} onopen
+ * @property {((event: any) => void) | null} onmessage
+ * @property {((event: any) => void) | null} onclose
+ * @property {(text: string) => void} send
+ * @property {() => void} close
+ */
+/**
+ * @typedef {object} Environment  what a link needs of the world around it; tests bring their own
+ * @property {new (url: string, protocols: string[]) => Socket} WebSocket
  * @property {() => number} now  milliseconds
- * @property {(run: () => void, ms: number) => any} setTimeout
- * @property {(timer: any) => void} clearTimeout
+ * @property {(run: () => void, ms: number) => Timer} setTimeout
+ * @property {(timer: Timer) => void} clearTimeout
  * @property {() => number} random  from 0 to below 1
  * @property {EventTarget} window  hears `online` and `offline`
  * @property {EventTarget & {hidden?: boolean}} document  hears `visibilitychange`
@@ -138,7 +157,7 @@ export class Subscription {
     this.onEvent = onEvent;
     this.onError = onError;
     this.attempt = 0;
-    /** @type {any} */
+    /** @type {Timer} */
     this.timer = undefined;
     this.#view = view;
   }
@@ -193,14 +212,14 @@ export class Link {
   #authorization;
   #target;
   #local;
-  /** @type {WebSocket | null} */
+  /** @type {Socket | null} */
   #socket = null;
   #acknowledged = false;
   #attempt = 0;
   #count = 0;
   #heard = 0;
   #patience = HANDSHAKE_MS;
-  /** @type {Record<"retry" | "watchdog" | "grace" | "offline", any>} */
+  /** @type {Record<"retry" | "watchdog" | "grace" | "offline", Timer>} */
   #timers = { retry: undefined, watchdog: undefined, grace: undefined, offline: undefined };
   /** @type {Map<string, Subscription>} */
   #subscriptions = new Map();
@@ -238,6 +257,14 @@ export class Link {
    * @overload
    * @param {string} channel
    * @param {(event: any) => void} onEvent
+   * @param {(error: LinkError) => void} [onError]
+   * @returns {Subscription}
+   */
+  /**
+   * @overload
+   * @param {string} channel
+   * @param {View} view
+   * @param {(snapshot: Snapshot) => void} onEvent
    * @param {(error: LinkError) => void} [onError]
    * @returns {Subscription}
    */
@@ -319,9 +346,9 @@ export class Link {
     this.#patience = HANDSHAKE_MS;
     this.#watch();
     socket.onopen = () => socket.send('{"type":"connection_init"}');
-    socket.onmessage = (event) => this.#receive(event.data);
-    socket.onclose = ({ code, reason }) =>
-      this.#lost(code, code === RESTART ? 1000 * (/ ([\d.]+) s$/.exec(reason)?.[1] ?? 0) : 0);
+    socket.onmessage = (/** @type {{data: unknown}} */ event) => this.#receive(event.data);
+    socket.onclose = (/** @type {{code: number, reason: string}} */ { code, reason }) =>
+      this.#lost(code, code === RESTART ? 1000 * Number(/ ([\d.]+) s$/.exec(reason)?.[1] ?? 0) : 0);
   }
 
   /** Lets go of the socket without waiting for its closing handshake, which a dead network never finishes. */
@@ -388,7 +415,7 @@ export class Link {
   #receive(text) {
     this.#heard = this.#env.now();
     this.lastKnown = Date.now();
-    const frame = parse(text);
+    const frame = /** @type {Frame | undefined} */ (parse(text));
     switch (frame?.type) {
       case "connection_ack":
         this.#patience = PATIENCE * frame.connectionTimeoutMs;
@@ -526,7 +553,7 @@ export class Link {
     }
   }
 
-  /** @param {string} type @param {object} detail */
+  /** @template {keyof LinkEvents} T @param {T} type @param {LinkEvents[T]} detail */
   #tell(type, detail) {
     this.#target?.dispatchEvent(new CustomEvent(type, { bubbles: true, detail }));
   }
@@ -539,7 +566,18 @@ export class Link {
  * @property {number} sent  how often
  * @property {(answer: Published) => void} resolve
  * @property {(error: LinkError) => void} reject
- * @property {any} timer
+ * @property {Timer} timer
+ */
+
+/** @typedef {{errorType?: string, message?: string, retryAfterMs?: number}} Told  one error, as a frame tells it */
+/**
+ * @typedef {{type: "connection_ack", connectionTimeoutMs: number}
+ *   | {type: "connection_error", errors?: Told[]}
+ *   | {type: "data", id: string, event: string}
+ *   | {type: "subscribe_success", id: string}
+ *   | {type: "subscribe_error", id: string, errors?: Told[]}
+ *   | ({type: "publish_success", id: string} & Partial<Published>)
+ *   | {type: "publish_error", id: string, errors?: Told[]}} Frame  what a server says, as far as a link listens
  */
 
 /** @returns {Environment} */
@@ -556,7 +594,7 @@ function browser() {
   };
 }
 
-/** The first error of an error frame. @param {{errors?: {errorType?: string, message?: string, retryAfterMs?: number}[]}} frame */
+/** The first error of an error frame. @param {{errors?: Told[]}} frame */
 function refusal(frame) {
   const { errorType = "Error", message, retryAfterMs } = frame.errors?.[0] ?? {};
   return new LinkError(errorType, message, retryAfterMs);

@@ -54,7 +54,7 @@ function honour(on) {
 }
 
 toggle.addEventListener("click", () => {
-  const on = element("podium").hidden;
+  const on = Boolean(element("podium").hidden);
   honour(on);
   clearTimeout(timer);
 });

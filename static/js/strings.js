@@ -79,8 +79,9 @@ export class Words extends TableWords {
   constructor(locale = globalThis.navigator?.language || "en") {
     super(locale);
     this.locale = locale;
+    const table = /** @type {TableWords} */ (this).say;
     /** @type {import("./words.js").TableDictionary & Dictionary} */
-    this.say = { ...this.say, ...(DICTIONARIES[this.language] ?? DICTIONARIES.en) };
+    this.say = { ...table, ...(DICTIONARIES[this.language] ?? DICTIONARIES.en) };
     this.#percent = new Intl.NumberFormat(locale, { style: "percent" });
   }
 
@@ -104,7 +105,8 @@ export class Words extends TableWords {
   /** A day and a time of day, the day only where it is another. @param {number} time  milliseconds since the epoch */
   moment(time) {
     const today = new Date(time).toDateString() === new Date().toDateString();
-    const style = /** @type {const} */ (today ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" });
+    /** @type {Intl.DateTimeFormatOptions} */
+    const style = today ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" };
     return new Intl.DateTimeFormat(this.locale, style).format(time);
   }
 

@@ -4,6 +4,7 @@
 (function () {
   "use strict";
   var most = 5;
+  /** @type {string[][]} */
   var seen = [];
 
   /** @param {string[]} parts  names of words, or texts */
@@ -13,9 +14,9 @@
   }
 
   function draw() {
-    var box = document.getElementById("trouble");
+    var box = /** @type {HTMLElement} */ (document.getElementById("trouble"));
     if (!box) return; // the page is still being read: once more when it is there
-    var list = document.getElementById("trouble-list");
+    var list = /** @type {HTMLElement} */ (document.getElementById("trouble-list"));
     while (list.children.length < seen.length) {
       var item = document.createElement("li");
       item.textContent = seen[list.children.length].map(function (part) {
@@ -28,7 +29,8 @@
 
   // While capturing, so that a file that does not load is heard of too.
   window.addEventListener("error", function (event) {
-    var file = event.target && (event.target.src || event.target.href);
+    var source = /** @type {{src?: string, href?: string} | null} */ (event.target);
+    var file = source && (source.src || source.href);
     if (file) show(["file", file]);
     else show([event.message].concat(event.filename ? [" (" + event.filename, "line", event.lineno + ")"] : []));
   }, true);

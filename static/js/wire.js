@@ -17,6 +17,8 @@
  * @property {boolean} [cut]  a close, or an attempt, that is the wire's own doing
  */
 
+/** @typedef {string | Uint8Array<ArrayBuffer>} Sent  text, or bytes, which no server expects */
+
 /** What a browser reports where no closing handshake was seen. */
 const LOST = 1006;
 
@@ -33,7 +35,7 @@ export class Wire {
   constructor(tell) {
     this.#tell = tell;
     const wire = this;
-    /** What a link takes for a WebSocket. @type {any} */
+    /** What a link takes for a WebSocket. @type {new (url: string, protocols: string[]) => import("./link.js").Socket} */
     this.Socket = class extends Tap {
       /** @param {string} url @param {string[]} protocols */
       constructor(url, protocols) {
@@ -48,7 +50,7 @@ export class Wire {
     return this.#tap?.readyState === WebSocket.OPEN;
   }
 
-  /** Sends what it is given, right or wrong. @param {string | Uint8Array} frame */
+  /** Sends what it is given, right or wrong. @param {Sent} frame */
   send(frame) {
     this.#tap?.send(frame);
   }
@@ -62,11 +64,11 @@ export class Wire {
 
 /** As much of a WebSocket as `Link` uses, around a real one. */
 class Tap {
-  /** @type {((event: any) => void) | null} */
+  /** @type {((event: Event) => void) | null} */
   onopen = null;
-  /** @type {((event: any) => void) | null} */
+  /** @type {((event: {data: string}) => void) | null} */
   onmessage = null;
-  /** @type {((event: any) => void) | null} */
+  /** @type {((event: {code: number, reason: string}) => void) | null} */
   onclose = null;
 
   #tell;
@@ -74,7 +76,7 @@ class Tap {
   /** @type {WebSocket | null} */
   #socket = null;
   #inward = new Lane((/** @type {string} */ text) => this.#receive(text));
-  #outward = new Lane((/** @type {string} */ frame) => this.#socket?.readyState === WebSocket.OPEN && this.#socket.send(frame));
+  #outward = new Lane((/** @type {Sent} */ frame) => this.#socket?.readyState === WebSocket.OPEN && this.#socket.send(frame));
   #over = false;
 
   /**
@@ -105,7 +107,7 @@ class Tap {
     return this.#over ? WebSocket.CLOSED : (this.#socket?.readyState ?? WebSocket.CONNECTING);
   }
 
-  /** @param {string | Uint8Array} frame */
+  /** @param {Sent} frame */
   send(frame) {
     if (this.readyState !== WebSocket.OPEN) return;
     const binary = typeof frame !== "string";
@@ -147,17 +149,17 @@ class Tap {
 /** A queue in which everything waits its time and nothing overtakes. @template T */
 class Lane {
   #deliver;
-  /** @type {{item: any, due: number}[]} */
+  /** @type {{item: T, due: number}[]} */
   #waiting = [];
-  /** @type {any} */
+  /** @type {import("./link.js").Timer} */
   #timer;
 
-  /** @param {(item: any) => void} deliver */
+  /** @param {(item: T) => void} deliver */
   constructor(deliver) {
     this.#deliver = deliver;
   }
 
-  /** @param {any} item @param {number} delay */
+  /** @param {T} item @param {number} delay */
   push(item, delay) {
     if (!delay && !this.#waiting.length) {
       this.#deliver(item);
