@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -23,6 +24,7 @@ from typing import Any, Literal
 import msgspec
 
 from leaderboard.link import (
+    FINAL,
     CannotConnect,
     ClientError,
     Environment,
@@ -31,6 +33,7 @@ from leaderboard.link import (
     Owner,
     Refused,
     State,
+    pause,
 )
 from leaderboard.replies import Accepted, Failed, Published, Result
 from leaderboard.standing import Standing, Standings
@@ -71,6 +74,8 @@ __all__ = [
     "Subscription",
     "connect",
 ]
+
+log = logging.getLogger(__name__)
 
 PUBLISH = 30.0
 """Seconds after which a publish that could not be sent, or was not answered, has failed."""
@@ -126,7 +131,8 @@ class Client:
         elif key is not None:
             self._authorization["x-api-key"] = key
         owner = Owner(self._opened, self._received, self._lost, on_state or _unheard)
-        self._link = Link(url, self._authorization, owner, environment or Environment())
+        self._environment = environment or Environment()
+        self._link = Link(url, self._authorization, owner, self._environment)
         self._source = Source(ask=self._ask, drop=self._drop)
         self._ids = map(str, itertools.count(1))
         self._by = secrets.token_urlsafe(12)
@@ -214,12 +220,13 @@ class Client:
         radius: int | None = None,
         of: Iterable[str] | None = None,
         every: Literal[1, 2, 5, 10] | None = None,
+        live: bool | None = None,
     ) -> Snapshots:
         """Snapshots of a board, or of all boards below a path (``/leaderboard/*``).
 
         ``top`` rows (at most 100), ``radius`` rows on both sides of the player ``around`` (2; at most 50), and the
         players ``of`` (at most 100); with none of them, the namespace's default. ``every`` asks for each 2nd, 5th or
-        10th beat only.
+        10th beat only, ``live``, which is for hosts, for what is behind a board that is frozen.
         """
         asked = {
             "top": top,
@@ -227,6 +234,7 @@ class Client:
             "radius": radius,
             "of": None if of is None else list(of),
             "every": every,
+            "live": live,
         }
         view = {name: value for name, value in asked.items() if value is not None}
         return Snapshots(self._source, channel, view)
@@ -247,7 +255,7 @@ class Client:
             return event, False
         player = event.get("player")
         if "n" in event or "score" not in event or not isinstance(player, str):
-            return event, "n" in event
+            return event, isinstance(event.get("n"), int)
         row = (channel.strip("/"), player)
         n = self._numbers[row] = self._numbers.get(row, 0) + 1
         return {**event, "by": self._by, "n": n}, True
@@ -277,6 +285,7 @@ class Client:
         )
 
     def _drop(self, subscription: Subscription[Any]) -> None:
+        subscription.calm()
         if self._subscriptions.pop(subscription.id, None) is not None and self._link.open:
             self._link.send({"type": "unsubscribe", "id": subscription.id})
 
@@ -306,8 +315,21 @@ class Client:
                 if subscription := self._subscriptions.get(frame.id):
                     subscription.agreed()
             case "subscribe_error":
-                if subscription := self._subscriptions.pop(frame.id, None):
-                    subscription.end(frame.refusal())
+                if subscription := self._subscriptions.get(frame.id):
+                    self._denied(subscription, frame.refusal())
+
+    def _denied(self, subscription: Subscription[Any], refusal: Refused) -> None:
+        if subscription.begun and refusal.error_type not in FINAL:
+            log.info("the subscription to %s is refused for now: %s", subscription.channel, refusal)
+            again = asyncio.get_running_loop().call_later(
+                pause(subscription.attempt, self._environment.chance, refusal.retry_after),
+                self._request,
+                subscription,
+            )
+            subscription.wait(again)
+        else:
+            del self._subscriptions[subscription.id]
+            subscription.end(refusal)
 
     def _take(self, subscription: Subscription[Any], event: str) -> None:
         try:
@@ -317,6 +339,8 @@ class Client:
             subscription.end(ClientError(f"an event of {subscription.channel} is none: {error}"))
 
     def _lost(self) -> None:
+        for subscription in self._subscriptions.values():
+            subscription.calm()
         # What was sent twice already, or could count twice, is not sent again.
         for pending in self._pending.values():
             if pending.sent > (1 if pending.repeatable else 0):

@@ -31,13 +31,21 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 from websockets.typing import Subprotocol
 
 from leaderboard.credentials import HEADER_PROTOCOL, PROTOCOL
-from leaderboard.errors import COME_BACK_IN, BadRequest, Close, ResourceNotFound, Unauthorized
+from leaderboard.errors import (
+    COME_BACK_IN,
+    BadRequest,
+    Close,
+    DuplicatedOperation,
+    MaxSubscriptionsReached,
+    ResourceNotFound,
+    Unauthorized,
+)
 from leaderboard.replies import Accepted, Failed, Result
 
 log = logging.getLogger(__name__)
 
 HANDSHAKE = 15.0
-"""Seconds from an open socket to its `connection_ack` (amplify-js's figure)."""
+"""Seconds from dialling to `connection_ack` (amplify-js's figure)."""
 PATIENCE = 1.2
 """Silence beyond the time-out that the server promised, by this factor, means that the connection is dead."""
 GRACE = 1.0
@@ -49,14 +57,17 @@ OFFLINE = 10.0
 MAX_FRAME = 4 * 1024 * 1024
 """Largest frame taken: an event of 240 KB may double by escaping, a snapshot of 100 full rows has some 200 KB."""
 
-_FINAL = frozenset(
+FINAL = frozenset(
     {
         Unauthorized.error_type,
         "Unauthorized",  # AppSync's word where a handler refuses
         BadRequest.error_type,
         ResourceNotFound.error_type,
+        MaxSubscriptionsReached.error_type,
+        DuplicatedOperation.error_type,
     }
 )
+"""Refusals of a connection or a subscription that no later attempt would change."""
 
 
 class State(StrEnum):
@@ -152,6 +163,7 @@ async def dial(url: str, protocols: Sequence[Subprotocol]) -> Transport:
         subprotocols=protocols,
         compression=None,  # a snapshot is small, and the server prepares its frames uncompressed
         max_size=MAX_FRAME,
+        open_timeout=None,  # a link has a clock of its own for that
         close_timeout=1,  # a dead network never finishes the closing handshake
     )
 
@@ -214,8 +226,7 @@ class Link:
                 except (WebSocketException, OSError) as error:
                     self._lost(error)
                 later, self._hint = self._hint, 0.0
-                jitter = pause(self._attempt, self._environment.chance)
-                await self._environment.sleep(later + jitter)
+                await self._environment.sleep(pause(self._attempt, self._environment.chance, later))
                 self._attempt += 1
         except Refused:
             self._become(State.REFUSED)
@@ -236,18 +247,21 @@ class Link:
     # -- one connection -----------------------------------------------------------------------------------------------
 
     async def _converse(self) -> None:
-        transport = await self._environment.dial(self.url, self._protocols)
-        self._outbox.clear()
-        self.send({"type": "connection_init"})
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._write(transport), name="writer of a link")
-                await self._read(transport)
-        except BaseExceptionGroup as group:
-            raise group.exceptions[0] from None  # of two that fail together, the first is the cause
-        finally:
-            self.open = False
-            await transport.close()
+        async with asyncio.timeout(HANDSHAKE) as watchdog:
+            transport = await self._environment.dial(self.url, self._protocols)
+            self._outbox.clear()
+            self.send({"type": "connection_init"})
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self._write(transport), name="writer of a link")
+                    await self._read(transport, watchdog)
+            except BaseExceptionGroup as group:
+                raise group.exceptions[0] from None  # of two that fail, the first is the cause
+            finally:
+                self.open = False
+                if not watchdog.expired():
+                    watchdog.reschedule(None)
+                await transport.close()
 
     async def _write(self, transport: Transport) -> NoReturn:
         while True:
@@ -256,17 +270,16 @@ class Link:
             self._filled.clear()
             await self._filled.wait()
 
-    async def _read(self, transport: Transport) -> None:
+    async def _read(self, transport: Transport, watchdog: asyncio.Timeout) -> NoReturn:
         loop = asyncio.get_running_loop()
         patience = HANDSHAKE
-        async with asyncio.timeout(patience) as watchdog:
-            while True:
-                text = await transport.recv()
-                try:
-                    frame = _frame.decode(text)
-                except (ValueError, RecursionError) as error:
-                    log.warning("a frame of %s was not understood: %s", self.url, error)
-                    continue
+        while True:
+            text = await transport.recv()
+            try:
+                frame = _frame.decode(text)
+            except (ValueError, RecursionError) as error:
+                log.warning("a frame of %s was not understood: %s", self.url, error)
+            else:
                 if frame.type == "connection_ack":
                     patience = PATIENCE * frame.timeout_ms / 1000
                     self._opened()
@@ -274,7 +287,7 @@ class Link:
                     raise _verdict(frame.refusal())
                 else:
                     self._owner.received(frame)
-                watchdog.reschedule(loop.time() + patience)
+            watchdog.reschedule(loop.time() + patience)
 
     def _opened(self) -> None:
         self._attempt = 0
@@ -290,7 +303,7 @@ class Link:
             case ConnectionClosed(rcvd=close) if close is not None and close.code == Close.RESTART:
                 self._hint = hint(close.reason)
             case _TurnedAway(retry_after=seconds):
-                self._hint = min(seconds or 0.0, LONGEST)
+                self._hint = seconds or 0.0
             case InvalidStatus() if error.response.status_code in (401, 403):
                 raise Refused(Unauthorized.error_type, "The server refuses this connection.")
         if not self._met:
@@ -320,13 +333,17 @@ class Link:
             self._owner.turned(state)
 
 
-def pause(attempt: int, chance: Callable[[], float] = random.random) -> float:
-    """Seconds to wait after the ``attempt``-th failure in a row, counted from 0.
+def pause(
+    attempt: int, chance: Callable[[], float] = random.random, later: float | None = None
+) -> float:
+    """Seconds to wait after the ``attempt``-th failure in a row, counted from 0; ``later`` are those that the server
+    wants to have first.
 
-    >>> pause(0, lambda: 1.0), pause(3, lambda: 0.5), pause(5000, lambda: 1.0)
-    (0.75, 2.25, 30.25)
+    >>> pause(0, lambda: 1.0), pause(3, lambda: 0.5), pause(5000, lambda: 1.0), pause(0, lambda: 1.0, 3600)
+    (0.75, 2.25, 30.25, 60.75)
     """
-    return 0.25 + chance() * min(30.0, 0.5 * 2.0 ** min(attempt, 6))
+    jitter = 0.25 + chance() * min(30.0, 0.5 * 2.0 ** min(attempt, 6))
+    return min(later or 0.0, LONGEST) + jitter
 
 
 def endpoint(url: str) -> str:
@@ -355,8 +372,8 @@ def hint(reason: str) -> float:
     >>> hint("the server restarts, come back in 2.250 s"), hint("come back in 1e9 s"), hint("come back soon")
     (2.25, 0.0, 0.0)
     """
-    found = re.search(rf"{COME_BACK_IN}(\d{{1,4}}(?:\.\d{{1,6}})?) s$", reason)
-    return min(float(found[1]), LONGEST) if found else 0.0
+    found = re.search(rf"{COME_BACK_IN}(\d+(?:\.\d+)?) s$", reason)
+    return float(found[1]) if found else 0.0
 
 
 class _TurnedAway(WebSocketException):
@@ -368,7 +385,7 @@ class _TurnedAway(WebSocketException):
 
 
 def _verdict(refusal: Refused) -> Exception:
-    return refusal if refusal.error_type in _FINAL else _TurnedAway(refusal)
+    return refusal if refusal.error_type in FINAL else _TurnedAway(refusal)
 
 
 def _header_protocol(members: Mapping[str, str]) -> Subprotocol:

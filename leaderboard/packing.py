@@ -117,14 +117,24 @@ def shorten(code: str) -> str:
     names = _short_names(tokens)
     out: list[str] = []
     before = ""
-    for token in tokens:
+    braces: list[bool] = []
+    ended_block = False
+    for at, token in enumerate(tokens):
         text = (
             names.get(token.text, token.text) if token.kind in ("word", "private") else token.text
         )
+        if text == "const" and before != "." and tokens[at + 1].text != ":":
+            text = "let"  # TypeScript has told long before who assigns to what is none
+        gap = token.gap
         if before + text in (";}", ",}", ",)"):  # the last of a list needs no end of its own
             out.pop()
             before = ""
-        out.append(_between(before, token.gap, text) + text)
+        elif before == "}" and ended_block:
+            gap = ""
+        if text == "{":
+            braces.append(_is_block(tokens, at))
+        ended_block = text == "}" and braces.pop()
+        out.append(_between(before, gap, text) + text)
         before = text
     return "".join(out)
 
@@ -245,6 +255,14 @@ def _is_object(tokens: Sequence[Token], at: int) -> bool:
     """Whether a bracket may hold properties: a brace that does not begin a block."""
     before = tokens[at - 1].text if at > 0 else ""
     return tokens[at].text == "{" and before not in (")", "=>", "else", "try", "finally")
+
+
+def _is_block(tokens: Sequence[Token], at: int) -> bool:
+    """Whether a brace begins the body of a statement or a method: no line end behind it can be the end of one."""
+    if tokens[at - 1].text != ")":
+        return tokens[at - 1].text in ("else", "try", "finally") or _is_class(tokens, at)
+    head = _bracket(tokens, at - 1, -1)
+    return all(token.text != "function" for token in tokens[max(0, head - 2) : head])
 
 
 def _is_class(tokens: Sequence[Token], at: int) -> bool:

@@ -64,6 +64,7 @@ class Snapshot(Struct, frozen=True, kw_only=True, tag="snapshot", tag_field="typ
     connections that look at it, ``playing`` the entries that were active in the last minute, ``skipped`` the snapshots
     passed over since the last one seen. ``reset`` says that what was seen before belongs to another life of the board.
     ``time`` is milliseconds since 1970 when it was sent, and then it was so long until the round begins and ends.
+    ``stale`` says that the server cannot reach the board, and that this was seen last.
     """
 
     channel: str
@@ -76,6 +77,7 @@ class Snapshot(Struct, frozen=True, kw_only=True, tag="snapshot", tag_field="typ
     playing: int = 0
     starts_in_ms: int | None = None
     ends_in_ms: int | None = None
+    stale: bool = False
     rows: tuple[Row, ...] = ()
     around: tuple[Row, ...] = ()
     of: tuple[Row, ...] = ()
@@ -99,8 +101,8 @@ class Source:
 class Subscription(ABC, Generic[T]):
     """What a program holds while it wants to see a channel: ``async with`` it, and read it in one ``async for``.
 
-    Entering raises `Refused` if the server does not allow it, and so does reading if it ever changes its mind. The loop
-    ends when the client is closed.
+    Entering raises `Refused` if the server does not allow it, and so does reading if it ever changes its mind for good;
+    what may pass is asked for again. The loop ends when the client is closed.
     """
 
     def __init__(self, source: Source, channel: str) -> None:
@@ -109,6 +111,9 @@ class Subscription(ABC, Generic[T]):
         self._source = source
         self._filled = asyncio.Event()
         self._begun: asyncio.Future[None]
+        self.attempt = 0
+        """How often it was refused for now, since the server agreed last."""
+        self._again: asyncio.TimerHandle | None = None
         self._ended = False
         self._error: BaseException | None = None
 
@@ -139,13 +144,30 @@ class Subscription(ABC, Generic[T]):
             await self._filled.wait()
         return self._next()
 
+    @property
+    def begun(self) -> bool:
+        """Whether the server has ever agreed."""
+        return self._begun.done()
+
+    def wait(self, again: asyncio.TimerHandle) -> None:
+        """It was refused for now, and will be asked for again."""
+        self.attempt += 1
+        self._again = again
+
+    def calm(self) -> None:
+        """It is not to be asked for again, or not by itself."""
+        if self._again is not None:
+            self._again.cancel()
+
     def agreed(self) -> None:
         """The server has agreed."""
+        self.attempt = 0
         if not self._begun.done():
             self._begun.set_result(None)
 
     def end(self, error: BaseException | None) -> None:
         """Nothing more comes; what has come can still be read."""
+        self.calm()
         self._ended = True
         self._error = self._error or error
         self._filled.set()

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from websockets.typing import Subprotocol
 
-from leaderboard import link
 from leaderboard.client import (
     CannotConnect,
     Client,
@@ -31,7 +30,8 @@ from leaderboard.client import (
 from leaderboard.link import Transport, dial, endpoint
 from leaderboard.settings import Namespace
 from tests.conftest import ADMIN, VIEWER, Server, Start
-from tests.scripted import Connection, World
+from tests.link_facts import CASES, STATES, Case
+from tests.scripted import Connection, World, play
 
 ARCADE = "/leaderboard/arcade"
 PATIENCE = 10.0
@@ -56,6 +56,20 @@ def only(published: Published) -> Result:
 
 def scores(snapshot: Snapshot) -> dict[str, float]:
     return {row.player: row.score for row in snapshot.rows}
+
+
+# -- as the client in JavaScript does ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_both_clients_do_the_same(case: Case) -> None:
+    """The other one: tests/browser/test_link.py."""
+    found = play(case.steps)
+    assert {name: found[name] for name in case.found} == case.found
+
+
+def test_states_have_the_same_names() -> None:
+    assert tuple(State) == STATES
 
 
 # -- with a real server ------------------------------------------------------------------------------------------------
@@ -359,17 +373,6 @@ async def test_a_slow_reader_sees_the_newest_and_what_was_passed_over() -> None:
         assert not board._holds()
 
 
-async def test_an_older_snapshot_is_not_shown() -> None:
-    async with acquainted(World()) as (client, server):
-        entering = asyncio.create_task(client.subscribe(ARCADE).__aenter__())
-        id_ = await server.accept()
-        board = await entering
-        for version in (7, 6, 7):
-            server.snapshot(id_, version=version, total=version)
-            await settled(client, server)
-        assert (await anext(board)).total == 7
-
-
 async def settled(client: Client, server: Connection) -> None:
     """All that the server has said was taken: its answer to a publish comes behind it."""
     publishing = asyncio.create_task(client.publish("/default/x", 1))
@@ -396,6 +399,18 @@ async def test_a_new_connection_is_told_what_is_known() -> None:
         assert (await server.heard("subscribe"))["view"] == {"top": 5, "since": "e1.41"}
 
 
+async def test_whoever_enters_a_subscription_is_told_even_what_may_pass() -> None:
+    async with acquainted(World()) as (client, server):
+        entering = asyncio.create_task(client.subscribe(ARCADE).__aenter__())
+        id_ = (await server.heard("subscribe"))["id"]
+        told = {"errorType": "LimitExceededError", "retryAfterMs": 2500}
+        server.say(type="subscribe_error", id=id_, errors=[told])
+        with pytest.raises(Refused, match="LimitExceededError") as refused:
+            await entering
+        assert refused.value.retry_after == 2.5
+        await settled(client, server)  # and it is not asked for again
+
+
 async def test_more_events_than_are_kept_is_an_error_behind_those_that_were() -> None:
     async with acquainted(World()) as (client, server):
         entering = asyncio.create_task(client.events("/default/x", keep=2).__aenter__())
@@ -407,99 +422,6 @@ async def test_more_events_than_are_kept_is_an_error_behind_those_that_were() ->
         assert [await anext(events), await anext(events)] == [0, 1]
         with pytest.raises(Overflow):
             await anext(events)
-
-
-async def test_silence_beyond_the_promise_ends_a_connection() -> None:
-    world = World()
-    async with acquainted(world, timeout_ms=30) as (_, server):
-        async with asyncio.timeout(PATIENCE):
-            await server.closed.wait()
-        await (await world.answer()).acknowledge()
-
-
-async def test_any_frame_keeps_a_connection() -> None:
-    world = World()
-    async with acquainted(world, timeout_ms=200) as (_, server):
-        for _ in range(10):
-            await asyncio.sleep(0.05)
-            server.say(type="ka")
-        assert not server.closed.is_set()
-
-
-async def test_pauses_grow_and_begin_anew_with_an_acknowledgement() -> None:
-    world = World()
-    async with acquainted(world) as (_, server):
-        server.cut()
-        for _ in range(8):
-            await world.refuse()
-        server = await world.answer()
-        await server.acknowledge()
-        server.cut()
-        await world.answer()
-        assert world.pauses == [
-            0.75, 1.25, 2.25, 4.25, 8.25, 16.25, 30.25, 30.25, 30.25, 0.75,
-        ]  # fmt: skip
-
-
-async def test_a_blip_is_not_worth_a_word() -> None:
-    world, states = World(), asyncio.Queue[State]()
-    async with acquainted(world, states) as (client, server):
-        server.cut()
-        server = await world.answer()
-        await server.acknowledge()
-        await settled(client, server)
-        assert client.state is State.LIVE
-        assert await states.get() is State.LIVE
-        assert states.empty()
-
-
-async def test_a_loss_is_told_first_as_reconnecting_then_as_offline(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    world, states = World(), asyncio.Queue[State]()
-    async with acquainted(world, states) as (_, server):
-        assert await states.get() is State.LIVE
-        monkeypatch.setattr(link, "GRACE", 0.02)
-        monkeypatch.setattr(link, "OFFLINE", 0.04)
-        server.cut()
-        server = await world.answer()
-        assert await states.get() is State.RECONNECTING
-        assert await states.get() is State.OFFLINE
-        await server.acknowledge()
-        assert await states.get() is State.LIVE
-    assert await states.get() is State.CLOSED
-
-
-async def test_a_server_that_is_full_is_asked_again() -> None:
-    world = World()
-    async with acquainted(world) as (client, server):
-        server.cut(1012)
-        server = await world.answer()
-        await server.heard("connection_init")
-        server.say(type="connection_error", errors=[{"errorType": "LimitExceededError"}])
-        await (await world.answer()).acknowledge()
-        assert client.state is not State.REFUSED
-
-
-async def test_a_client_comes_back_when_the_server_wants_it_and_not_all_at_once() -> None:
-    world = World()
-    async with acquainted(world) as (_, server):
-        server.cut(1012, "the server restarts, come back in 2.500 s")
-        server = await world.answer()
-        await server.heard("connection_init")
-        error = {"errorType": "LimitExceededError", "retryAfterMs": 4000}
-        server.say(type="connection_error", errors=[error])
-        await (await world.answer()).acknowledge()
-        assert world.pauses == [2.5 + 0.75, 4.0 + 1.25]  # the jitter comes on top
-
-
-@pytest.mark.parametrize("code", [None, 1001, 1013])
-async def test_only_a_server_that_restarts_says_when(code: int | None) -> None:
-    world = World()
-    async with acquainted(world) as (_, server):
-        server.cut(code, "come back in 2.500 s")
-        await world.answer()
-        assert world.pauses == [0.75]
 
 
 async def test_a_client_that_was_put_out_stays_out() -> None:

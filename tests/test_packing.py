@@ -86,6 +86,10 @@ def test_the_widget_needs_no_other_file() -> None:
         "let a = 1;\na++\n++a\nreturn a;",
         "const f = () => {\n  return {\n    a: 1,\n  };\n};\nreturn f();",
         "for (const [a, b] of Object.entries({ x: 1 })) if (a) { return [a, b]; }",
+        "const f = (a) => {\n  return a\n}\nconst g = function (a) {\n  return a\n}\nreturn f(g(1))",
+        "let a = 0\nif (!a) {\n  a = 1\n}\nfor (const b of [1]) {\n  a += b\n}\n[1].map(() => a)\nreturn a",
+        "class A {\n  b() {\n    return 1\n  }\n  *c() {}\n  static d = 2\n}\nreturn [new A().b(), A.d]",
+        "const all = { const: 1 }; return all.const;",
         "switch (1) { case 1: { const one = 'y'; return one; } default: return 'n'; }",
     ],
 )

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import subprocess
 from pathlib import Path
 
+import pytest
+from msgspec.structs import fields
+
+from leaderboard import client, messages, snapshots
 from leaderboard.assets import STATIC
 from tests.checkout import ROOT
+from tests.link_facts import STATES
 from tests.needs import missing, needs
 
 INTEROP = ROOT / "tests" / "interop"
@@ -41,3 +48,38 @@ def test_a_wrong_type_would_have_been_found(tmp_path: Path) -> None:
     module.write_text(text.replace("lastKnown = null;", 'lastKnown = "never";'), "utf-8")
     flags = ("--ignoreConfig", "--allowJs", "--checkJs", "--strict", "--lib", "esnext,dom")
     assert "wrong.js" in compiled(*flags, "--module", "esnext", str(module))
+
+
+# -- the same names as in Python ---------------------------------------------------------------------------------------
+
+LINK = (STATIC / "js" / "link.js").read_text("utf-8")
+
+
+def members(typedef: str) -> set[str]:
+    """Of a type that link.js describes."""
+    (described,) = re.findall(rf"@typedef {{object}} {typedef}\b(.*?)\*/", LINK, re.DOTALL)
+    return set(re.findall(r"@property {.*?} \[?(\w+)", described))
+
+
+def named(struct: type) -> set[str]:
+    return {each.name for each in fields(struct)}
+
+
+@pytest.mark.parametrize("name", ["Snapshot", "Row", "Round"])
+def test_what_is_read_has_the_names_that_the_server_gives(name: str) -> None:
+    given = named(getattr(snapshots, name)) - {"type"}
+    assert named(getattr(client, name)) == given
+    assert members(name) - {"type"} == given
+
+
+def test_a_view_is_asked_for_by_the_names_that_the_server_knows() -> None:
+    known = named(messages.ViewSpec)
+    assert members("View") == known
+    asked = set(inspect.signature(client.Client.subscribe).parameters) - {"self", "channel"}
+    assert asked == known - {"since"}  # which the client itself says
+
+
+def test_answers_and_states_have_the_same_names() -> None:
+    assert members("Published") == named(client.Published)
+    (states,) = re.findall(r"@typedef {(.*)} State \*/", LINK)
+    assert tuple(re.findall(r"\w+", states)) == STATES

@@ -107,9 +107,9 @@ export function openConsole() {
     const view = field("view").value ? JSON.parse(field("view").value) : undefined;
     const path = `/${channel.replace(/^\/|\/$/g, "")}`;
     const chip = document.createElement("li");
-    const subscription = link.subscribe(path, view, () => {}, (error) => {
+    const subscription = link.subscribe(path, view, () => {}, (error, again) => {
       note("subscribe-note", say.subscribeRefused(path, words.why(error)));
-      if (error.name !== "LimitExceededError") chip.remove(); // that one is tried again
+      if (!again) chip.remove();
     });
     show({ type: "subscribe", channel: path, view });
     if (!isLive()) return;

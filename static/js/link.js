@@ -113,6 +113,8 @@ const HANDSHAKE_MS = 15_000;
 const PUBLISH_MS = 30_000;
 /** Silence beyond the promised keep-alive by this factor means that the link is dead. */
 const PATIENCE = 1.2;
+/** What AppSync promises, and a server that says nothing. */
+const KEEP_ALIVE_MS = 300_000;
 const BACKOFF = { floor: 250, first: 500, most: 30_000 };
 
 /** The server has closed the connection on purpose: it would do so again. */
@@ -121,15 +123,25 @@ const POLICY = 1008;
 const RESTART = 1012;
 /** For no longer than this may a server ask a client to stay away. */
 const LONGEST_MS = 60_000;
-/** What no later attempt would change. */
-const FINAL = new Set(["UnauthorizedException", "Unauthorized", "BadRequestException", "ResourceNotFound"]);
-const FINAL_FOR_SUBSCRIPTION = new Set([...FINAL, "MaxSubscriptionsReachedError", "DuplicatedOperationError"]);
+/** What no later attempt would change, for a connection or a subscription. */
+const FINAL = new Set([
+  "UnauthorizedException",
+  "Unauthorized",
+  "BadRequestException",
+  "ResourceNotFound",
+  "MaxSubscriptionsReachedError",
+  "DuplicatedOperationError",
+]);
 
-/** An error that the server gave, or that the link itself found: `name` is the protocol's errorType. */
+/**
+ * An error that the server gave: `name` is the protocol's errorType. Or one that the link itself found: `NotSent` (nothing
+ * was applied), `OutcomeUnknown` (it may have counted, or not), `Closed` by this page, `ConnectionClosed` by the server for
+ * good.
+ */
 export class LinkError extends Error {
   /** @param {string} name @param {string} [message] @param {number} [retryAfterMs]  after which the same may be asked again */
-  constructor(name, message = name, retryAfterMs = 0) {
-    super(message);
+  constructor(name, message, retryAfterMs = 0) {
+    super(message || name);
     this.name = name;
     this.retryAfterMs = retryAfterMs;
   }
@@ -148,7 +160,7 @@ export class Subscription {
    * @param {string} channel
    * @param {View | "events" | undefined} view
    * @param {(event: any) => void} onEvent
-   * @param {(error: LinkError) => void} onError
+   * @param {(error: LinkError, again: boolean) => void} onError
    */
   constructor(link, id, channel, view, onEvent, onError) {
     this.link = link;
@@ -186,6 +198,8 @@ export class Subscription {
     const { channel, epoch, version } = snapshot;
     const last = this.#seen.get(channel);
     if (last?.epoch === epoch && version < last.version) return {};
+    // The server forgets a wildcard's boards with the connection.
+    if (last && last.epoch !== epoch) snapshot.reset = true;
     // An absent board has no life of its own: the last real one is what to compare the next with.
     if (epoch) this.#seen.set(channel, { epoch, version });
     const round = JSON.stringify([epoch, snapshot.round]);
@@ -226,6 +240,8 @@ export class Link {
   /** @type {Map<string, Pending>} in the order in which they were asked for */
   #pending = new Map();
   #ears = new AbortController();
+  /** Why nothing more goes over this link. @type {LinkError | undefined} */
+  #ended;
 
   /** @param {Options} [options] */
   constructor({ url = import.meta.url, key, token, target = globalThis.document?.body, environment } = {}) {
@@ -252,12 +268,12 @@ export class Link {
    * Events of a channel, or of all below a path (`/leaderboard/*`), until the subscription is closed.
    *
    * A board channel delivers snapshots, never one older than the last; a relay channel delivers what was published.
-   * `onError` hears why the server refuses; only what may pass is tried again.
+   * `onError` hears why the server refuses, and whether the link asks again by itself, since it may pass.
    *
    * @overload
    * @param {string} channel
    * @param {(event: any) => void} onEvent
-   * @param {(error: LinkError) => void} [onError]
+   * @param {(error: LinkError, again: boolean) => void} [onError]
    * @returns {Subscription}
    */
   /**
@@ -265,7 +281,7 @@ export class Link {
    * @param {string} channel
    * @param {View} view
    * @param {(snapshot: Snapshot) => void} onEvent
-   * @param {(error: LinkError) => void} [onError]
+   * @param {(error: LinkError, again: boolean) => void} [onError]
    * @returns {Subscription}
    */
   /**
@@ -273,7 +289,7 @@ export class Link {
    * @param {string} channel
    * @param {View | "events" | undefined} view
    * @param {(event: any) => void} onEvent
-   * @param {(error: LinkError) => void} [onError]
+   * @param {(error: LinkError, again: boolean) => void} [onError]
    * @returns {Subscription}
    */
   /** @param {string} channel @param {...any} rest */
@@ -281,8 +297,8 @@ export class Link {
     const view = typeof rest[0] === "function" ? undefined : rest.shift();
     const [onEvent, onError = (/** @type {LinkError} */ error) => console.warn(`${channel}: ${error.message}`)] = rest;
     const subscription = new Subscription(this, this.#id(), channel, view, onEvent, onError);
-    if (this.state === "refused" || this.state === "closed") {
-      onError(new LinkError("LinkClosed"));
+    if (this.#ended) {
+      onError(this.#ended, false);
     } else {
       this.#subscriptions.set(subscription.id, subscription);
       this.#request(subscription);
@@ -311,7 +327,7 @@ export class Link {
    */
   publish(channel, events, { results = false } = {}) {
     const list = Array.isArray(events) ? events : [events];
-    if (this.state === "refused" || this.state === "closed") return Promise.reject(new LinkError("LinkClosed"));
+    if (this.#ended) return Promise.reject(this.#ended);
     return new Promise((resolve, reject) => {
       const id = this.#id();
       /** @type {Pending} */
@@ -322,7 +338,7 @@ export class Link {
         resolve,
         reject,
         timer: this.#env.setTimeout(
-          () => this.#settle(id)?.reject(new LinkError(pending.sent ? "OutcomeUnknown" : "LinkLost", "No answer came.")),
+          () => this.#settle(id)?.reject(new LinkError(pending.sent ? "OutcomeUnknown" : "NotSent", "No answer came.")),
           PUBLISH_MS,
         ),
       };
@@ -333,7 +349,7 @@ export class Link {
 
   /** Ends the link for good. */
   close() {
-    this.#end("closed", new LinkError("LinkClosed"));
+    this.#end("closed", new LinkError("Closed"));
   }
 
   // -- the socket ------------------------------------------------------------------------------------------------------
@@ -347,8 +363,10 @@ export class Link {
     this.#watch();
     socket.onopen = () => socket.send('{"type":"connection_init"}');
     socket.onmessage = (/** @type {{data: unknown}} */ event) => this.#receive(event.data);
-    socket.onclose = (/** @type {{code: number, reason: string}} */ { code, reason }) =>
-      this.#lost(code, code === RESTART ? 1000 * Number(/ ([\d.]+) s$/.exec(reason)?.[1] ?? 0) : 0);
+    socket.onclose = (/** @type {{code: number, reason: string}} */ { code, reason }) => {
+      if (code === POLICY) this.#end("refused", new LinkError("ConnectionClosed", reason));
+      else this.#lost(code === RESTART ? 1000 * Number(/come back in (\d+(\.\d+)?) s$/.exec(reason)?.[1] ?? 0) : 0);
+    };
   }
 
   /** Lets go of the socket without waiting for its closing handshake, which a dead network never finishes. */
@@ -362,13 +380,9 @@ export class Link {
     this.#env.clearTimeout(this.#timers.watchdog);
   }
 
-  /** @param {number} code @param {number} [later]  milliseconds that the server wants to have first */
-  #lost(code, later = 0) {
+  /** @param {number} [later]  milliseconds that the server wants to have first */
+  #lost(later) {
     this.#drop();
-    if (code === POLICY) {
-      this.#end("refused", new LinkError("LinkClosed"));
-      return;
-    }
     this.#expectTrouble();
     for (const [id, pending] of this.#pending) {
       if (pending.sent === 0 || (pending.repeatable && pending.sent === 1)) continue;
@@ -376,27 +390,31 @@ export class Link {
     }
     for (const subscription of this.#subscriptions.values()) this.#env.clearTimeout(subscription.timer);
     this.#env.clearTimeout(this.#timers.retry);
-    this.#timers.retry = this.#env.setTimeout(() => this.#open(), Math.min(later, LONGEST_MS) + this.#pause(this.#attempt++));
+    this.#timers.retry = this.#env.setTimeout(() => this.#open(), this.#pause(this.#attempt++, later));
   }
 
-  /** Full jitter: a room of clients that lost the same server must not come back in step. @param {number} attempt */
-  #pause(attempt) {
-    return BACKOFF.floor + this.#env.random() * Math.min(BACKOFF.most, BACKOFF.first * 2 ** attempt);
+  /**
+   * Full jitter: a room of clients that lost the same server must not come back in step.
+   * @param {number} attempt
+   * @param {number} [later]  milliseconds that the server wants to have first
+   */
+  #pause(attempt, later = 0) {
+    const jitter = this.#env.random() * Math.min(BACKOFF.most, BACKOFF.first * 2 ** attempt);
+    return Math.min(later, LONGEST_MS) + BACKOFF.floor + jitter;
   }
 
   /** Something suggests that it would work now: the network is back, or someone looks. */
   #hurry() {
-    if (this.state === "refused" || this.state === "closed") return;
     // An attempt from before may hang in a network that is gone, and a connection may have died without a word while the
     // device slept. Its timers slept too, and on some the clock of the page with them; that of the device did not.
     if (this.#acknowledged && Date.now() - /** @type {number} */ (this.lastKnown) < OFFLINE_MS) return;
-    this.#lost(0);
+    this.#lost();
     this.#open();
   }
 
   /** The device says that it has no network. A server on the device itself needs none. */
   #unplugged() {
-    if (!this.#local && this.#socket) this.#lost(0);
+    if (!this.#local && this.#socket) this.#lost();
   }
 
   /** Closes a link that has been silent for longer than the server promised. One timer, however many frames come. */
@@ -404,7 +422,7 @@ export class Link {
     const left = this.#heard + this.#patience - this.#env.now();
     this.#env.clearTimeout(this.#timers.watchdog);
     this.#timers.watchdog = this.#env.setTimeout(() => {
-      if (this.#env.now() - this.#heard >= this.#patience) this.#lost(0);
+      if (this.#env.now() - this.#heard >= this.#patience) this.#lost();
       else this.#watch();
     }, left);
   }
@@ -418,18 +436,18 @@ export class Link {
     const frame = /** @type {Frame | undefined} */ (parse(text));
     switch (frame?.type) {
       case "connection_ack":
-        this.#patience = PATIENCE * frame.connectionTimeoutMs;
+        this.#patience = PATIENCE * (frame.connectionTimeoutMs ?? KEEP_ALIVE_MS);
         this.#watch();
         this.#attempt = 0;
         this.#acknowledged = true;
-        this.#become("live");
         for (const subscription of this.#subscriptions.values()) this.#request(subscription);
         for (const pending of this.#pending.values()) this.#deliver(pending);
+        this.#become("live"); // at last, since a page that is told may ask for more at once
         break;
       case "connection_error": {
         const error = refusal(frame);
         if (FINAL.has(error.name)) this.#end("refused", error);
-        else this.#lost(0, error.retryAfterMs);
+        else this.#lost(error.retryAfterMs);
         break;
       }
       case "data":
@@ -451,6 +469,7 @@ export class Link {
         });
         break;
       case "publish_error":
+      case "error":
         this.#settle(frame.id)?.reject(refusal(frame));
         break;
     }
@@ -477,13 +496,14 @@ export class Link {
   /** @param {Subscription | undefined} subscription @param {LinkError} error */
   #denied(subscription, error) {
     if (!subscription) return;
-    if (FINAL_FOR_SUBSCRIPTION.has(error.name)) {
-      this.#subscriptions.delete(subscription.id);
+    const again = !FINAL.has(error.name);
+    if (again) {
+      const pause = this.#pause(subscription.attempt++, error.retryAfterMs);
+      subscription.timer = this.#env.setTimeout(() => this.#request(subscription), pause);
     } else {
-      const again = () => this.#request(subscription);
-      subscription.timer = this.#env.setTimeout(again, this.#pause(subscription.attempt++));
+      this.#subscriptions.delete(subscription.id);
     }
-    subscription.onError(error);
+    subscription.onError(error, again);
   }
 
   /** @param {Subscription} subscription */
@@ -540,6 +560,8 @@ export class Link {
 
   /** @param {"refused" | "closed"} state @param {LinkError} error */
   #end(state, error) {
+    if (this.#ended) return;
+    this.#ended = error;
     this.#drop();
     this.#ears.abort();
     for (const timer of Object.values(this.#timers)) this.#env.clearTimeout(timer);
@@ -549,7 +571,7 @@ export class Link {
     this.#become(state);
     for (const subscription of subscriptions) {
       this.#env.clearTimeout(subscription.timer);
-      if (state === "refused") subscription.onError(error);
+      if (state === "refused") subscription.onError(error, false);
     }
   }
 
@@ -571,13 +593,13 @@ export class Link {
 
 /** @typedef {{errorType?: string, message?: string, retryAfterMs?: number}} Told  one error, as a frame tells it */
 /**
- * @typedef {{type: "connection_ack", connectionTimeoutMs: number}
+ * @typedef {{type: "connection_ack", connectionTimeoutMs?: number}
  *   | {type: "connection_error", errors?: Told[]}
  *   | {type: "data", id: string, event: string}
  *   | {type: "subscribe_success", id: string}
  *   | {type: "subscribe_error", id: string, errors?: Told[]}
  *   | ({type: "publish_success", id: string} & Partial<Published>)
- *   | {type: "publish_error", id: string, errors?: Told[]}} Frame  what a server says, as far as a link listens
+ *   | {type: "publish_error" | "error", id: string, errors?: Told[]}} Frame  what a server says, as far as a link listens
  */
 
 /** @returns {Environment} */

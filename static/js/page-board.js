@@ -50,9 +50,9 @@ link.subscribe(
   channel,
   { top: Number(top), ...(around && { around }), ...(epoch && { since: `${epoch}.${version}` }) },
   (snapshot) => board.draw(snapshot),
-  (error) => {
-    badge(error.name === "LimitExceededError" ? "reconnecting" : "refused");
-    if (error.name !== "LimitExceededError") refused(error);
+  (error, again) => {
+    badge(again ? "reconnecting" : "refused");
+    if (!again) refused(error);
   },
 );
 

@@ -112,7 +112,7 @@ export class Words extends TableWords {
 
   /** Why the server will not have this page, or its request. @param {import("./link.js").LinkError} error */
   why(error) {
-    return error.name === "LinkClosed" ? this.say.linkRemoved : error.message;
+    return error.name === "ConnectionClosed" ? this.say.linkRemoved : error.message;
   }
 
   /** Time left as m:ss, rounded up: 0:00 means over. @param {number} ms */

@@ -185,9 +185,9 @@ class LiveLeaderboard extends HTMLElement {
         const detail = { channel, snapshot };
         this.dispatchEvent(new CustomEvent("leaderboard:update", { bubbles: true, composed: true, detail }));
       },
-      (error) => {
+      (error, again) => {
         console.warn(`<live-leaderboard> ${channel}: ${error.message}`);
-        refused = error.name !== "LimitExceededError";
+        refused = !again;
         tell();
       },
     );

@@ -156,7 +156,7 @@ def test_a_connection_that_is_closed_on_purpose_is_explained_in_words(run: Run) 
           const { Words } = await import("/static/js/strings.js");
           const { LinkError } = await import("/static/js/link.js");
           const words = new Words("en");
-          return [words.why(new LinkError("LinkClosed")), words.why(new LinkError("BoardFull", "It is full."))];
+          return [words.why(new LinkError("ConnectionClosed")), words.why(new LinkError("BoardFull", "It is full."))];
         }"""
     )
     assert removed.startswith("The server has closed this connection")

@@ -50,9 +50,9 @@ globalThis.World = class World {
         say(...frames) {
           for (const frame of frames) this.onmessage?.({ data: JSON.stringify(frame) });
         }
-        accept() {
+        accept(promised = 300_000) {
           this.onopen?.();
-          this.say({ type: "connection_ack", connectionTimeoutMs: 300_000 });
+          this.say({ type: "connection_ack", ...(promised && { connectionTimeoutMs: promised }) });
         }
         break(code = 1006, reason = "") {
           this.onclose?.({ code, reason });
@@ -82,6 +82,52 @@ globalThis.World = class World {
       due[1].run();
     }
     this.now = end;
+  }
+
+  /** What becomes of a link, made by `connect`, in a play of tests/link_facts.py. */
+  async play(connect, steps) {
+    this.chance = 1;
+    const link = connect({ url: "http://scores.example", key: "k", target: this.target, environment: this.environment });
+    const found = { publishes: [], ended: [], seen: [], looks: [] };
+    const waiting = () => {
+      if (this.socket.closed) throw new Error(`nobody dials at ${this.now} ms`);
+      return this.socket;
+    };
+    let socket = this.socket;
+    const does = {
+      accept: (promised) => (socket = waiting()).accept(promised),
+      open: () => (socket = waiting()).onopen(),
+      fail: () => waiting().break(),
+      say: (frame) => socket.say(frame),
+      snapshot: (id, members) => socket.say(World.data(id, World.snapshot(members.version, members))),
+      mutter: (text) => socket.onmessage({ data: text }),
+      break: (code, reason) => socket.break(code ?? undefined, reason),
+      pass: (ms) => this.pass(ms),
+      publish: (channel, event) => {
+        const at = found.publishes.push(null) - 1;
+        const settle = (outcome) => (found.publishes[at] = outcome);
+        link.publish(channel, event).then(() => settle("ok"), (error) => settle(error.name));
+      },
+      subscribe: (channel) => {
+        const at = found.ended.push(null) - 1;
+        const take = (snapshot) => found.seen.push([snapshot.version, snapshot.reset ?? false]);
+        link.subscribe(channel, { top: 3 }, take, (error, again) => again || (found.ended[at] = error.name));
+      },
+      look: () => found.looks.push([...found.publishes]),
+      close: () => link.close(),
+    };
+    const settled = () => new Promise((resolve) => setTimeout(resolve));
+    for (const [verb, ...given] of steps) {
+      await settled();
+      does[verb](...given);
+    }
+    await settled();
+    return {
+      ...found,
+      states: this.heard("lb:state").map(([at, state]) => [at, state]),
+      dials: this.sockets.map((each) => each.opened),
+      said: socket.sent.map(({ type, id }) => (id ? `${type} ${id}` : type)),
+    };
   }
 
   /** What pages were told under one name. */
