@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import gzip
 import json
 import os
 import re
@@ -15,8 +16,8 @@ import signal
 import subprocess
 import sys
 from asyncio.subprocess import PIPE, STDOUT
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,19 +26,24 @@ import pytest
 import yaml
 
 from leaderboard import snapshots
-from leaderboard.client import connect
+from leaderboard.assets import STATIC
+from leaderboard.client import OutcomeUnknown, connect
+from leaderboard.packing import pack
 from leaderboard.sources import load
 from tests.appsync import eventually
 from tests.checkout import ROOT
-from tests.conftest import ADMIN, Server, Start
+from tests.conftest import ADMIN, VIEWER, Server, Start
 from tests.documents import Block, block, blocks, documents
+from tests.link_facts import FINAL, STATES
 from tests.needs import needs
 
 TESTS = ROOT / "tests"
 PATIENCE = 30.0
-ELSEWHERE = {"html": "tests/browser/test_documentation.py"}
-"""Languages whose blocks other files run."""
-JS = {"aws-amplify": "tests/test_amplify.py", "standing.js": "tests/browser/test_documentation.py"}
+IN_A_PAGE = "tests/browser/test_documentation.py"
+JS = {
+    "aws-amplify": "tests/test_amplify.py",
+    **dict.fromkeys(["standing.js", "lb:state", "OutcomeUnknown", "(error, again)"], IN_A_PAGE),
+}
 """Programs in JavaScript by a word in them, and the file that runs them."""
 
 
@@ -52,7 +58,6 @@ def test_there_is_no_language_that_nothing_runs() -> None:
     for each in blocks("js"):
         (file,) = [file for word, file in JS.items() if word in each.text]
         assert (ROOT / file).is_file()
-    assert all((ROOT / file).is_file() for file in ELSEWHERE.values())
 
 
 @pytest.mark.parametrize("document", documents())
@@ -117,22 +122,97 @@ async def test_a_program_scores(shown: Block, server: Server, tmp_path: Path) ->
         await process.wait()
 
 
+Said = asyncio.Queue[tuple[Any, ...]]
+"""What a program prints."""
+
+
+@asynccontextmanager
+async def running(with_: str, server: Server, **names: object) -> AsyncIterator[Said]:
+    """The one block of Python in which a text stands, which awaits at its top."""
+    shown = block("python", with_)
+    text = shown.here(server.url, ADMIN)
+    program = compile(text, str(shown), "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    said: Said = asyncio.Queue()
+    names["print"] = lambda *values: said.put_nowait(values)
+    task = asyncio.ensure_future(eval(program, names))  # noqa: S307, our own
+    async with asyncio.timeout(PATIENCE):
+        yield said
+    task.cancel()
+    await asyncio.wait([task])
+    if not task.cancelled():
+        task.result()
+
+
 async def test_a_row_explains_itself_as_it_is_written(server: Server) -> None:
-    shown = block("python", "standings.of")
-    program = compile(shown.text, str(shown), "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     async with connect(server.url, ADMIN) as client:
         scores = [{"player": "bob", "score": 132}, {"player": "ann", "score": 120}]
         await client.publish("/leaderboard/arcade", *scores)
-        said: asyncio.Queue[tuple[object, ...]] = asyncio.Queue()
-        names = {"client": client, "print": lambda *values: said.put_nowait(values)}
-        # What awaits at the top is a coroutine.
-        running = asyncio.ensure_future(eval(program, names))  # noqa: S307, our own
-        async with asyncio.timeout(PATIENCE):
+        async with running("standings.of", server, client=client) as said:
             sentence, figures = await said.get(), await said.get()
-        running.cancel()
-        await asyncio.wait([running])
     assert "12 points to 1st" in str(sentence)
     assert figures[:3] == (12, 13, False)
+
+
+async def test_relayed_events_are_read(server: Server) -> None:
+    async with (
+        connect(server.url, ADMIN) as client,
+        running("client.events(", server, client=client) as said,
+    ):
+        while said.empty():  # until it has subscribed
+            await client.publish("/default/chat", {"text": "hi"})
+        assert await said.get() == ({"text": "hi"},)
+
+
+async def test_a_program_hears_how_its_connection_stands(server: Server) -> None:
+    async with running("on_state=tell", server) as said:
+        assert [await said.get() for _ in range(3)] == [
+            ("as of now",),
+            ("live",),
+            ("closed: what you see may be old",),
+        ]
+
+
+async def test_a_program_is_told_what_went_wrong(server: Server) -> None:
+    async with (
+        connect(server.url, ADMIN) as client,
+        running("except OutcomeUnknown", server, client=client) as said,
+    ):
+        assert await said.get() == ("rank", 1)
+    async with (
+        connect(server.url, VIEWER) as client,
+        running("except OutcomeUnknown", server, client=client) as said,
+    ):
+        assert (await said.get())[0] == "UnauthorizedException"
+    await server.stop()
+    async with running("except OutcomeUnknown", server, client=Away()) as said:
+        assert await said.get() == ("it was sent, and nobody knows",)
+
+
+class Away:
+    """A client whose connection is lost before the answer comes."""
+
+    async def publish(self, *_: object, **__: object) -> None:
+        raise OutcomeUnknown
+
+
+def test_the_page_of_the_clients_says_what_they_do() -> None:
+    text = (ROOT / "docs" / "clients.md").read_text("utf-8")
+    assert tuple(re.findall(r"^\| `([a-z]+)` \|", text, re.MULTILINE)) == STATES
+    assert all(f"`{name}`" in text for name in FINAL)
+
+
+def test_the_page_for_browsers_says_what_the_modules_weigh() -> None:
+    text = (ROOT / "docs" / "how-to" / "browser.md").read_text("utf-8")
+    told = re.findall(r"^\| (`.*) \| (\d+) kB \| (\d+) kB \|$", text, re.MULTILINE)
+    assert len(told) == 4
+    for what, plain, packed in told:
+        if "/widget.js" in what:
+            files = [pack(STATIC / "js" / "widget.js").encode()]
+        else:
+            files = [(STATIC / "js" / name).read_bytes() for name in re.findall(r"`(.*?)`", what)]
+        assert round(sum(map(len, files)) / 1000) == int(plain), what
+        weight = sum(len(gzip.compress(file, 9)) for file in files) / 1000
+        assert round(weight) == int(packed), what
 
 
 async def test_a_token_that_is_written_by_hand_is_taken(start: Start) -> None:

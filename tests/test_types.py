@@ -20,12 +20,12 @@ INTEROP = ROOT / "tests" / "interop"
 
 
 def compiled(*flags: str) -> str:
-    """What the compiler has to say; nothing is written."""
+    """What the compiler has to say."""
     compiler = needs("node_modules") / "typescript" / "bin" / "tsc"
     if not compiler.is_file():
         missing("the npm package typescript is not installed")
     done = subprocess.run(
-        [needs("node"), compiler, "--noEmit", "--pretty", "false", *flags],
+        [needs("node"), compiler, "--pretty", "false", *flags],
         check=False, capture_output=True, text=True, cwd=INTEROP, timeout=120,
     )  # fmt: skip
     return done.stdout + done.stderr
@@ -46,7 +46,15 @@ def test_a_wrong_type_would_have_been_found(tmp_path: Path) -> None:
     module = tmp_path / "wrong.js"
     text = (STATIC / "js" / "link.js").read_text("utf-8")
     module.write_text(text.replace("lastKnown = null;", 'lastKnown = "never";'), "utf-8")
-    flags = ("--ignoreConfig", "--allowJs", "--checkJs", "--strict", "--lib", "esnext,dom")
+    flags = (
+        "--noEmit",
+        "--ignoreConfig",
+        "--allowJs",
+        "--checkJs",
+        "--strict",
+        "--lib",
+        "esnext,dom",
+    )
     assert "wrong.js" in compiled(*flags, "--module", "esnext", str(module))
 
 
@@ -83,3 +91,13 @@ def test_answers_and_states_have_the_same_names() -> None:
     assert members("Published") == named(client.Published)
     (states,) = re.findall(r"@typedef {(.*)} State \*/", LINK)
     assert tuple(re.findall(r"\w+", states)) == STATES
+
+
+def test_declarations_can_be_made_of_the_client(tmp_path: Path) -> None:
+    """As docs/how-to/browser.md tells."""
+    flags = ("--allowJs", "--declaration", "--emitDeclarationOnly", "--target", "esnext")
+    module = tmp_path / "link.js"
+    module.write_text(LINK, "utf-8")
+    assert compiled("--ignoreConfig", str(module), *flags) == ""
+    made = (tmp_path / "link.d.ts").read_text("utf-8")
+    assert "export declare function connect(options?: Options" in made

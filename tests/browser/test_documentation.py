@@ -31,15 +31,46 @@ def test_a_page_shows_the_board(shown: Block, page: Page, site: Site, tmp_path: 
         expect(page.locator("body")).to_contain_text("Zoë")
 
 
-def test_a_row_explains_itself(page: Page, site: Site, tmp_path: Path) -> None:
-    explained = block("js", "standing.js")
+def written(folder: Path, site: Site, *parts: str, key: str = "pk_viewer") -> None:
+    """A page with a badge, whose script has a link and these parts."""
     link = (
         'import { connect } from "http://127.0.0.1:8000/static/js/link.js";\n'
-        'const link = connect({ url: "http://127.0.0.1:8000", key: "pk_viewer" });\n'
+        f'const link = connect({{ url: "http://127.0.0.1:8000", key: "{key}" }});'
     )
-    script = Block("", 0, "js", f"{link}{explained.text}".replace("arcade", "explained"))
-    html = f'<!doctype html><script type="module">{script.here(site.url, ADMIN)}</script>'
-    (tmp_path / "page.html").write_text(html, "utf-8")
+    script = Block("", 0, "js", "\n".join((link, *parts))).here(site.url, ADMIN)
+    html = f'<!doctype html><body><p id="badge"></p><script type="module">{script}</script>'
+    (folder / "page.html").write_text(html, "utf-8")
+
+
+def test_a_page_shows_how_its_link_stands(page: Page, site: Site, tmp_path: Path) -> None:
+    written(tmp_path, site, block("js", "lb:state").text)
+    with another_site(tmp_path) as elsewhere:
+        page.goto(f"{elsewhere}/page.html")
+        expect(page.locator("#badge")).to_have_text("live")
+
+
+def test_a_page_hears_why_a_subscription_is_refused(page: Page, site: Site, tmp_path: Path) -> None:
+    shown = block("js", "(error, again)").text.replace("/leaderboard/arcade", "/nowhere/at/all")
+    written(tmp_path, site, "const show = () => {};", shown)
+    with another_site(tmp_path) as elsewhere:
+        page.goto(f"{elsewhere}/page.html")
+        expect(page.locator("#badge")).to_contain_text("UnauthorizedException: ")
+
+
+@pytest.mark.parametrize(("key", "said"), [(ADMIN, "rank 1"), ("pk_viewer", "not authorized")])
+def test_a_page_says_what_became_of_a_score(
+    page: Page, site: Site, tmp_path: Path, key: str, said: str
+) -> None:
+    shown = block("js", "OutcomeUnknown").text.replace("arcade", "scored")
+    use = 'document.querySelector("#badge").textContent = await score("ann", 120);'
+    written(tmp_path, site, shown, use, key=key)
+    with another_site(tmp_path) as elsewhere:
+        page.goto(f"{elsewhere}/page.html")
+        expect(page.locator("#badge")).to_contain_text(said)
+
+
+def test_a_row_explains_itself(page: Page, site: Site, tmp_path: Path) -> None:
+    written(tmp_path, site, block("js", "standing.js").text.replace("arcade", "explained"))
     scores = [{"player": "bob", "score": 132}, {"player": "ann", "score": 120}]
     site.publish("/leaderboard/explained", *scores)
     with another_site(tmp_path) as elsewhere:
