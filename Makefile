@@ -15,7 +15,7 @@ PINS := .ci/constraints.txt
 PIP = PIP_CONSTRAINT=$(PINS) PIP_BUILD_CONSTRAINT=$(PINS) $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint docs screenshots pictures bench bench-quick soak format pins clean
+.PHONY: help run demo test coverage lint docs screenshots pictures bench bench-quick soak format pins clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 13
@@ -30,6 +30,12 @@ test: $(VENV)/.test ## run all tests; what the machine lacks is installed where 
 	@.ci/test-tools
 	$(BIN)/pytest --numprocesses auto --dist loadfile
 	$(BIN)/pytest --numprocesses auto --dist loadfile tests/browser
+
+coverage: $(VENV)/.dev ## show the lines that no test runs, browser tests apart; ARGS="…" picks tests
+	@.ci/test-tools
+	@rm -rf build/coverage && mkdir -p build/coverage
+	$(BIN)/coverage run -m pytest $(or $(ARGS),--numprocesses auto --dist loadfile); failed=$$?; \
+	  $(BIN)/coverage combine --quiet && $(BIN)/coverage html --quiet && $(BIN)/coverage report && exit $$failed
 
 lint: $(VENV)/.dev ## check style and types
 	$(BIN)/ruff check
