@@ -131,9 +131,10 @@ class World:
         (await self._next()).set_result(connection)
         return connection
 
-    async def refuse(self) -> None:
-        """Nobody answers the next dial."""
-        (await self._next()).set_exception(ConnectionRefusedError(111, "Connection refused"))
+    async def refuse(self, error: Exception | None = None) -> None:
+        """Nobody answers the next dial, or not as it should be."""
+        refused = error or ConnectionRefusedError(111, "Connection refused")
+        (await self._next()).set_exception(refused)
 
     async def _next(self) -> asyncio.Future[Connection]:
         async with asyncio.timeout(PATIENCE):

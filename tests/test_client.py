@@ -9,6 +9,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from websockets.datastructures import Headers
+from websockets.exceptions import InvalidStatus
+from websockets.http11 import Response
 from websockets.typing import Subprotocol
 
 from leaderboard.client import (
@@ -31,7 +34,7 @@ from leaderboard.link import Transport, dial, endpoint
 from leaderboard.settings import Namespace
 from tests.conftest import ADMIN, VIEWER, Server, Start
 from tests.link_facts import CASES, STATES, Case
-from tests.scripted import Connection, World, play
+from tests.scripted import Connection, Hurried, World, play
 
 ARCADE = "/leaderboard/arcade"
 PATIENCE = 10.0
@@ -432,6 +435,49 @@ async def test_a_client_that_was_put_out_stays_out() -> None:
         with pytest.raises(Refused, match="removed by the host"):
             await publishing
         assert client.state is State.REFUSED
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_an_upgrade_that_is_refused_is_not_asked_for_again(status: int) -> None:
+    world = World()
+    async with acquainted(world) as (client, server):
+        server.cut()
+        publishing = asyncio.create_task(client.publish(ARCADE, {"player": "ann", "score": 1}))
+        await world.refuse(InvalidStatus(Response(status, "", Headers())))
+        with pytest.raises(Refused, match="UnauthorizedException"):
+            await publishing
+        assert client.state is State.REFUSED
+
+
+async def test_an_upgrade_that_fails_otherwise_is() -> None:
+    world = World()
+    async with acquainted(world) as (client, server):
+        server.cut()
+        await world.refuse(InvalidStatus(Response(502, "", Headers())))
+        server = await world.answer()
+        await server.acknowledge()
+        await settled(client, server)
+
+
+def test_a_server_that_does_not_answer_is_said_to_be_silent() -> None:
+    async def opening() -> None:
+        await Client("http://server", environment=World(asyncio.sleep).environment).open()
+
+    with (
+        asyncio.Runner(loop_factory=Hurried) as runner,
+        pytest.raises(CannotConnect, match="no answer"),
+    ):
+        runner.run(opening())
+
+
+async def test_a_client_is_opened_once_and_used_only_then() -> None:
+    unopened = Client("http://server")
+    with pytest.raises(Closed, match="not open"):
+        await unopened.publish("/default/x", 1)
+    await unopened.close()
+    async with acquainted(World()) as (client, _):
+        with pytest.raises(RuntimeError, match="once"):
+            await client.open()
 
 
 async def test_a_first_connection_that_is_turned_away_is_not_retried() -> None:
