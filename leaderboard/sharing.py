@@ -181,11 +181,10 @@ async def new_link(request: Request, grant: Grant, wanted: NewLink, base: str) -
     """A link as somebody wants it, to be opened at ``base``; raises why there can be none."""
     path = channels.parse_credential_pattern(wanted.channel)
     _host(grant, path)
+    operations = operations_of(request)
     if path != channels.EVERYTHING:
-        operations_of(request).broker.rules(
-            path
-        )  # a link to where nothing can ever be is a mistake
-    text, claims = operations_of(request).auth.issue(
+        operations.broker.rules(path)  # a link to where nothing can ever be is a mistake
+    text, claims = operations.auth.issue(
         ROLES[wanted.role], path, wanted.player, wanted.seconds, wanted.rate, grant
     )
     link = _link(wanted, path, claims)
