@@ -22,16 +22,14 @@ BOARD = "/soak/board"
 class Crowd:
     """Clients, how their attempts to connect went, and which of them are live again."""
 
-    def __init__(self, size: int) -> None:
-        self.size = size
+    def __init__(self) -> None:
         self.attempts = self.unheard = 0
         """All attempts since the restart, and those that found no server."""
         self.turned_away: list[str] = []
         self.ready = 0.0
         """When there was a server again; 0 while there is none."""
-        self.live: dict[int, float] = {}
-        self.back = asyncio.Event()
-        self.down = False
+        self.live: list[float] = []
+        """When each that is back was shown the board by the new server."""
 
     async def dial(self, url: str, protocols: Sequence[Subprotocol]) -> Transport:
         began = time.monotonic()
@@ -47,15 +45,19 @@ class Crowd:
     def turned(self, number: int, state: State) -> None:
         if state is State.REFUSED:
             self.turned_away.append(f"client {number} was refused")
-        if self.down and state is State.LIVE:
-            self.live[number] = time.monotonic()
-            if len(self.live) == self.size:
-                self.back.set()
+
+    async def comes_back(self, snapshots: AsyncIterator[Snapshot], epoch: str) -> None:
+        """Wait until a client sees another life of the board. What state it told of says less: of a loss that is over
+        within a second it tells nothing."""
+        async for snapshot in snapshots:
+            if snapshot.epoch != epoch:
+                self.live.append(time.monotonic())
+                return
 
 
 async def run(size: int, within: float = 35.0) -> dict[str, Any]:
     """Raises `Failed`; returns the figures."""
-    crowd = Crowd(size)
+    crowd = Crowd()
     async with AsyncExitStack() as stack:
         clients: list[Client] = []
         async with serving() as first:
@@ -69,16 +71,21 @@ async def run(size: int, within: float = 35.0) -> dict[str, Any]:
                 )
                 clients.append(await stack.enter_async_context(client))
             watched = [await stack.enter_async_context(each.subscribe(BOARD)) for each in clients]
-            await asyncio.gather(*(anext(aiter(each)) for each in watched))
             await clients[0].publish(BOARD, {"player": "ann", "score": 1})
-            crowd.down, crowd.attempts = True, 0
+            seen = await asyncio.gather(*(sees(each, "ann") for each in watched))
+            crowd.attempts = 0
             began = time.monotonic()
             await first.stop()
         async with serving(first.port) as second:
             crowd.ready = time.monotonic()
             try:
                 async with asyncio.timeout(within - (crowd.ready - began)):
-                    await crowd.back.wait()
+                    await asyncio.gather(
+                        *(
+                            crowd.comes_back(each, snapshot.epoch)
+                            for each, snapshot in zip(watched, seen, strict=True)
+                        )
+                    )
             except TimeoutError:
                 missing = size - len(crowd.live)
                 there = f"a server was there after {crowd.ready - began:.1f} s"
@@ -93,7 +100,7 @@ async def run(size: int, within: float = 35.0) -> dict[str, Any]:
             must(refused == 0, f"{refused:g} attempts were refused")
             taken = metrics["leaderboard_connect_success_total"]
             must(taken == size, f"{size} clients took {taken:g} connections")
-            lasted = sorted(moment - began for moment in crowd.live.values())
+            lasted = sorted(moment - began for moment in crowd.live)
             return {
                 "clients": size,
                 "a server again after SIGTERM, s": round(crowd.ready - began, 2),
@@ -105,9 +112,10 @@ async def run(size: int, within: float = 35.0) -> dict[str, Any]:
             }
 
 
-async def sees(snapshots: AsyncIterator[Snapshot], player: str) -> None:
-    """Whoever is live again is shown what happens now."""
+async def sees(snapshots: AsyncIterator[Snapshot], player: str) -> Snapshot:
+    """Wait until a client is shown a player; raises TimeoutError."""
     async with asyncio.timeout(30):
         async for snapshot in snapshots:
             if any(row.player == player for row in snapshot.rows):
-                return
+                return snapshot
+    raise Failed(f"a subscription ended before {player} was seen")
