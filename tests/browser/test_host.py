@@ -329,7 +329,7 @@ def test_what_was_refused_is_told_beside_the_controls(site: Site, page: Page, wa
     expect(page.locator("#refusal")).not_to_be_empty()
     page.context.clear_cookies()
     page.get_by_role("button", name="Start").click()
-    expect(page.locator("#refusal")).to_contain_text("This link is damaged")
+    expect(page.locator("#refusal")).to_contain_text("Only the host")
     stage(page, "lobby")
 
 
