@@ -14,17 +14,15 @@ from tests.soak import ledger, storm, stuck
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=tests.soak.__doc__)
-    parser.add_argument("run", choices=("soak", "stuck", "storm", "work"))
+    parser.add_argument("run", choices=("soak", "stuck", "storm"))
     parser.add_argument(
         "--seconds", type=float, help="soak: 1800; stuck: 600, and half of it without"
     )
     parser.add_argument("--connections", type=int, default=500)
     parser.add_argument("--rate", type=float, default=2000, help="publishes a second, all together")
     parser.add_argument("--clients", type=int, default=2000, help="of storm")
-    parser.add_argument("--url", help=argparse.SUPPRESS)
     a = parser.parse_args()
     runs = {
-        "work": lambda: ledger.work(a.url, a.connections, a.rate),
         "soak": lambda: ledger.run(a.seconds or 1800, a.connections, a.rate),
         "stuck": lambda: stuck.run(a.seconds or 600),
         "storm": lambda: storm.run(a.clients),

@@ -1,8 +1,7 @@
 """Connections come and go, whole client processes are killed, and what was acknowledged is compared with the board.
 
-Each client process has its share of the connections. A connection lives a few seconds, watches the board that all
-share and one of its own, and publishes in its turn; what it is about to send and what was acknowledged go to its
-parent, a line each, so that nothing of it is lost with the process.
+What the clients of `tests.soak.clients` are about to send and what was acknowledged they tell a line each, so that
+nothing of it is lost with a process.
 """
 
 from __future__ import annotations
@@ -17,14 +16,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.appsync import connect, eventually
+from tests.appsync import eventually
 from tests.checkout import ROOT
 from tests.conftest import ADMIN
+from tests.soak.clients import BOARD, KEY
 from tests.soak.served import Failed, must, serving, slope
 
-BOARD = "/soak/board"
-PLAYERS = 10_000
-"""All have scored within the first minutes: from then on the board does not grow."""
 WARM_UP = 1 / 3
 """Share of the run in which memory may grow: caches, arenas of the allocator, the board itself."""
 LEAK = 0.25
@@ -61,67 +58,6 @@ class Ledger:
                         self.faults[rest] += 1
 
 
-# -- the clients -------------------------------------------------------------------------------------------------------
-
-
-class Pace:
-    """Turns at a rate; of those that were missed, a second's are made up for."""
-
-    def __init__(self, rate: float) -> None:
-        self._rate = rate
-        self._next = time.monotonic()
-
-    async def turn(self) -> None:
-        now = time.monotonic()
-        self._next = max(self._next, now - 1.0) + 1 / self._rate
-        await asyncio.sleep(max(0.0, self._next - now))
-
-
-def say(*words: str) -> None:
-    os.write(1, f"{' '.join(words)}\n".encode())
-
-
-async def work(url: str, connections: int, rate: float) -> dict[str, Any]:
-    """The clients of one process. Ends only by being killed."""
-    pace = Pace(rate)
-
-    async def one() -> None:
-        while True:
-            try:
-                await come_and_go(url, pace)
-            except Exception as error:
-                say("F", repr(error))
-                await asyncio.sleep(1)
-
-    async with asyncio.TaskGroup() as tasks:
-        for _ in range(connections):
-            tasks.create_task(one())
-    return {}
-
-
-async def come_and_go(url: str, pace: Pace) -> None:
-    until = time.monotonic() + random.uniform(2, 10)
-    async with connect(url, ADMIN) as client:
-        say("C")
-        await client.subscribe(BOARD)
-        own = f"/brief/b{random.randrange(10**9)}"
-        await client.subscribe(own)
-        await client.publish(own, {"player": "me", "score": 1})
-        while time.monotonic() < until:
-            await pace.turn()
-            player = f"p{random.randrange(PLAYERS)}"
-            say("S", player)
-            answer = await client.publish(BOARD, {"player": player, "score": 1})
-            if answer["type"] == "publish_success":
-                say("A", player)
-            else:
-                say("F", str(answer))
-            client.frames.clear()
-
-
-# -- the run -----------------------------------------------------------------------------------------------------------
-
-
 async def run(seconds: float, connections: int, rate: float, processes: int = 5) -> dict[str, Any]:
     """Raises `Failed`; returns the figures."""
     ledger, killed = Ledger(), 0
@@ -131,8 +67,9 @@ async def run(seconds: float, connections: int, rate: float, processes: int = 5)
 
         async def worker() -> Process:
             return await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "tests.soak", "work", "--url", server.socket_url),
-                *("--connections", str(connections // processes), "--rate", str(rate / processes)),
+                *(sys.executable, "-m", "tests.soak.clients", server.socket_url),
+                *(str(connections // processes), str(rate / processes)),
+                env=os.environ | {KEY: ADMIN},
                 cwd=ROOT,
                 stdout=PIPE,
                 stderr=DEVNULL,
