@@ -82,7 +82,11 @@ async def serving(port: int = 0, **limits: Any) -> AsyncIterator[Served]:
     async with serve(port=port, limits=most, **SETTINGS) as process:
         url = await process.url()
         headers = {"x-api-key": ADMIN}
-        async with httpx.AsyncClient(base_url=url, headers=headers, timeout=30) as http:
+        # Kept open they would be closed by the server after some seconds, now and then just as the next request leaves.
+        fresh = httpx.Limits(max_keepalive_connections=0)
+        async with httpx.AsyncClient(
+            base_url=url, headers=headers, timeout=30, limits=fresh
+        ) as http:
             yield Served(process, url, http)
 
 
