@@ -20,7 +20,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from leaderboard import app as product
-from leaderboard import cli
+from leaderboard import cli, launch
 from leaderboard.broker import Broker
 from leaderboard.engines import Batch
 from leaderboard.events import Score
@@ -64,7 +64,7 @@ def main(subscriptions: int, boards: list[str]) -> None:
         app.router.lifespan_context = driven
         return app
 
-    cli.create_app = create_driven_app  # type: ignore[attr-defined]
+    launch.create_app = create_driven_app  # type: ignore[attr-defined]
     cli.main()
 
 

@@ -22,16 +22,19 @@ A game client sends a ``publish`` frame with an event such as ``{"player": "ann"
 
 `api` is the same over HTTP (`boards` and their `exports`; `sharing` makes links, which are a host's `handouts`),
 `pages` what people look at, `client` what programs use (over its `link`, for its `subscriptions`), `standing` what a
-row tells of itself, `cli` the command with its `commands`, a host's `control` and `keyring`: `terminal` draws,
-`simulate` is a `crowd` with a stopwatch (`latency`, `figures`). The browser game has `rooms`, which are boards, its
-rules in `lights`, its `referee` and its `bots`, the pages of `play`, and `seats` that move; a `host` leads one from
-the `stage`, and `demo` opens one. While names are hidden, players wear `masks`. Boards in pages of others are
-`embeds`, `oembed` and the `picture`; the `configurator` makes the `snippets` for them, `packing` one script of many.
-`workshop` has the pages to learn with, one of them by a `guide`. The tables of `settings` are `quotas`, `namespaces`
-and `trust`, of `values`. `app` wires it all and `serving` runs it; `addresses` says where, `certificates` under which
-name, `workers` by how many processes; `asyncapi` describes the socket for tools. Operators look `backstage`, where
-`refusals` and `metrics` are shown, and into the `logs`. As an
+row tells of itself. The browser game has `rooms`, which are boards, its rules in `lights`, its `referee` and its
+`bots`, the pages of `play`, and `seats` that move; a `host` leads one from the `stage`. While names are hidden,
+players wear `masks`. Boards in pages of others are `embeds`, `oembed` and the `picture`; the `configurator` makes the
+`snippets` for them, `packing` one script of many. `workshop` has the pages to learn with, one of them by a `guide`.
+
+The tables of `settings` are `quotas`, `namespaces` and `trust`, of `values`. `app` wires it all and `serving` runs it;
+`addresses` says where, `certificates` under which name, `workers` by how many processes; `asyncapi` describes the
+socket for tools. Operators look `backstage`, where `refusals` and `metrics` are shown, and into the `logs`. As an
 `emulation` of AWS it has `strict` sessions, reads `cloudformation` templates, and runs a command `beside` it.
+
+`cli` is the command, and `shell` what its parts have in common: `launch` starts the server, with an `announcement`, or
+a `demo` for a whole room; `commands` talk to one, a host's are `control` and `keyring`; `offline` needs none.
+`terminal` draws, `simulate` is a `crowd` with a stopwatch (`latency`, `figures`).
 
 A module imports only from those before it:
 ``values`` < ``trust quotas namespaces`` < ``errors settings names retries frames movement lights lanes beats`` <
@@ -41,9 +44,10 @@ A module imports only from those before it:
 ``messages replies auth engines patience metrics refusals guide packing snippets`` <
 ``snapshots`` < ``audience`` < ``hub agenda link asyncapi masks allowances`` < ``fanout relays subscriptions doorway`` <
 ``broker`` < ``handlers`` < ``operations client referee`` < ``session direct simulate`` <
-``realtime strict terminal figures`` < ``answers`` < ``exports`` < ``boards rooms`` < ``sharing`` < ``api pages bots`` <
-``embeds`` < ``oembed picture configurator workshop play seats backstage`` < ``host`` < ``stage handouts`` < ``app`` <
-``serving commands`` < ``workers`` < ``control demo keyring`` < ``cli``.
+``realtime strict terminal figures`` < ``answers shell`` < ``exports`` < ``boards rooms`` < ``sharing`` <
+``api pages bots`` < ``embeds`` < ``oembed picture configurator workshop play seats backstage`` < ``host`` <
+``stage handouts`` < ``app`` < ``serving commands offline`` < ``workers control keyring demo announcement`` <
+``launch`` < ``cli``.
 """
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""The commands that talk to a server: ``watch``, ``publish``, ``simulate``, and what an Amplify app needs to do so."""
+"""The commands that talk to a server: ``watch``, ``publish``, ``simulate``. A host has more: `control`, `keyring`."""
 
 from __future__ import annotations
 
@@ -8,142 +8,44 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated
 
 import msgspec
 import typer
-from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
-from rich.markup import escape
 
 from leaderboard import figures, terminal
-from leaderboard.client import CannotConnect, Client, ClientError, Refused, State, connect
+from leaderboard.client import Client, Refused, State, connect
 from leaderboard.crowd import Mode
-from leaderboard.errors import Unauthorized
-from leaderboard.link import endpoint
 from leaderboard.messages import MAX_EVENTS
 from leaderboard.ranking import number
-from leaderboard.settings import MAX_RADIUS, MAX_TOP, AuthMode, Duration, Namespace, Settings
+from leaderboard.settings import MAX_RADIUS, MAX_TOP, Namespace
+from leaderboard.shell import (
+    LOCAL,
+    PUBLIC_KEY,
+    AsJson,
+    Channel,
+    Key,
+    Token,
+    Url,
+    err,
+    need,
+    on_signal,
+    out,
+    raw,
+    reason,
+    run,
+    say,
+)
 from leaderboard.simulate import BATCH, Plan, Simulation
-from leaderboard.tokens import MAX_RATE
 
-LOCAL = "http://127.0.0.1:8000"
-"""Where `serve` listens unless told otherwise."""
-PUBLIC_KEY = str(Settings.model_fields["viewer_key"].default)
 DEFAULT_TOP = Namespace().top
 PIPE_PACE = 0.05
 """Seconds between publishes of piped events: 20 a second where AppSync allows 25."""
 
 commands = typer.Typer()
-# What is printed may be piped: no colour and no folding there.
-out = Console(soft_wrap=True, highlight=False)
-err = Console(stderr=True, soft_wrap=True, highlight=False)
-
-T = TypeVar("T")
-
-
-def _address(text: str) -> str:
-    try:
-        endpoint(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
-    return text
-
-
-def duration(text: str) -> float:
-    """Seconds, of an option such as 90s, 30m or 2h."""
-    try:
-        return TypeAdapter(Duration).validate_python(text)
-    except ValidationError:
-        raise typer.BadParameter(f"{text!r} is no time such as 90s, 30m or 2h") from None
-
-
-Channel = Annotated[str, typer.Argument(help="A channel, as /leaderboard/arcade.")]
-Url = Annotated[
-    str,
-    typer.Option("--url", envvar="LEADERBOARD_URL", callback=_address, help="The server."),
-]
-Key = Annotated[
-    str | None,
-    typer.Option(
-        "--key",
-        envvar="LEADERBOARD_KEY",
-        show_default=False,
-        help="API key. Better given in the environment: arguments show in the list of processes.",
-    ),
-]
-Token = Annotated[
-    str | None,
-    typer.Option(
-        "--token",
-        envvar="LEADERBOARD_TOKEN",
-        show_default=False,
-        help="Signed token, as of `leaderboard token`, instead of a key. Better given in the environment, too.",
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
-Lifetime = Annotated[
-    float,
-    typer.Option(
-        "--for",
-        metavar="TIME",
-        parser=duration,
-        show_default="2h",
-        help="How long, as 90s, 30m or 2h; at most 24h.",
-    ),
-]
-PublishRate = Annotated[
-    int | None,
-    typer.Option(min=1, max=MAX_RATE, help="Publishes in any second, of all who have it."),
-]
-
-
-@commands.command("amplify-outputs")
-def amplify_outputs(
-    url: Url = LOCAL,
-    key: Key = None,
-    plain_http: Annotated[
-        bool,
-        typer.Option("--plain-http", help="Without TLS; so it is anyway for http:// addresses."),
-    ] = False,
-    mode: Annotated[
-        AuthMode, typer.Option(help="The auth mode of the app, where it names no other.")
-    ] = "API_KEY",
-) -> None:
-    """Print the amplify_outputs.json with which an Amplify app uses this server.
-
-    aws-amplify insists on TLS for what begins with `https://` or `http://`, but not for `HTTP://`: that is how it
-    reaches a server on this machine or network. Without a key of yours it carries the public one, which may only view.
-    In other modes than API_KEY it carries none: the app gets its tokens from its provider.
-
-    Examples:
-
-        leaderboard amplify-outputs > amplify_outputs.json
-
-        leaderboard amplify-outputs --url https://scores.example > amplify_outputs.json
-
-        leaderboard amplify-outputs --mode OPENID_CONNECT > amplify_outputs.json
-    """
-    address = endpoint(url).removesuffix("/realtime")
-    scheme, _, rest = address.partition("://")
-    if scheme == "ws" or plain_http:
-        note = "HTTP:// keeps aws-amplify from insisting on TLS: fit for tests and demonstrations."
-        err.print(f"note: {note}", style="dim")
-        scheme = "HTTP"
-    else:
-        scheme = "https"
-    keyed = mode == "API_KEY"
-    if keyed and key not in (None, PUBLIC_KEY):
-        err.print("note: the key becomes part of the app, where all who use it can read it.")
-    events = {
-        "url": f"{scheme}://{rest}",
-        "aws_region": "us-east-1",  # asked for, and used for nothing
-        "default_authorization_type": mode,
-        **({"api_key": key or PUBLIC_KEY} if keyed else {}),
-    }
-    typer.echo(json.dumps({"version": "1.3", "custom": {"events": events}}, indent=2))
 
 
 @commands.command()
@@ -292,15 +194,6 @@ def _score(
     return event
 
 
-def raw(text: str, option: str) -> msgspec.Raw:
-    """JSON text that is sent as it was written, if it is JSON."""
-    try:
-        msgspec.json.decode(text)
-    except (ValueError, RecursionError) as error:
-        raise typer.BadParameter(str(error), param_hint=option) from None
-    return msgspec.Raw(text.encode())
-
-
 async def publish_events(
     client: Client, channel: str, events: Sequence[object], *, retry: bool = True
 ) -> bool:
@@ -309,7 +202,7 @@ async def publish_events(
         published = await client.publish(channel, *events, results=True, retry=retry)
     except Refused as refused:
         for each in (refused, *refused.others):
-            _say(_reason(each))
+            say(reason(each))
         return False
     results = published.results or []
     for item in published.successful:
@@ -323,7 +216,7 @@ async def publish_events(
             f"{who}: removed" if gone else f"{who}: score {result.score}, rank {result.rank}"
         )
     for failed in published.failed:
-        _say(f"event {failed.index + 1}: {failed.errorType}: {failed.message}")
+        say(f"event {failed.index + 1}: {failed.errorType}: {failed.message}")
     return not published.failed
 
 
@@ -336,7 +229,7 @@ async def _pipe(client: Client, channel: str) -> bool:
             try:
                 events.append(msgspec.json.decode(text))
             except (ValueError, RecursionError) as error:
-                _say(f"line {at}: {error}")
+                say(f"line {at}: {error}")
                 well = False
         if events:
             well &= await publish_events(client, channel, events)
@@ -416,7 +309,7 @@ def simulate(
     simulation = Simulation(plan, lambda: Client(url, key, token=token))
 
     async def play() -> bool:
-        _on_signal(signal.SIGINT, simulation.stop)
+        on_signal(signal.SIGINT, simulation.stop)
         async with figures.progress(err, simulation):
             report = await simulation.run()
         if as_json:
@@ -427,56 +320,3 @@ def simulate(
 
     if not run(play()):
         raise typer.Exit(1)
-
-
-# -- shared ------------------------------------------------------------------------------------------------------------
-
-
-def run(main: Coroutine[Any, Any, T]) -> T:
-    """Run until it ends, is interrupted or terminated; what a server or the network did is an error in one line."""
-
-    async def terminable() -> T:
-        task = asyncio.ensure_future(main)
-        _on_signal(signal.SIGTERM, task.cancel)
-        return await task
-
-    try:
-        return asyncio.run(terminable())
-    except asyncio.CancelledError:
-        raise KeyboardInterrupt from None
-    except ClientError as error:
-        fail(_reason(error))
-
-
-def _reason(error: ClientError) -> str:
-    """What went wrong, and what may help."""
-    match error:
-        case Refused(error_type=Unauthorized.error_type):
-            return f"{error} Is LEADERBOARD_KEY, or LEADERBOARD_TOKEN, one of this server that may do so?"
-        case CannotConnect():
-            return f"{error}. Is the server running?"
-    return str(error)
-
-
-def _on_signal(kind: signal.Signals, call: Callable[[], object]) -> None:
-    with contextlib.suppress(NotImplementedError):  # Windows: there it ends as Python does
-        asyncio.get_running_loop().add_signal_handler(kind, call)
-
-
-def need(credential: str | None) -> None:
-    """Publishing does: the public key may only view."""
-    if not credential:
-        fail(
-            "publishing needs a key: set LEADERBOARD_KEY to one, such as `leaderboard serve` prints"
-        )
-
-
-def _say(message: str) -> None:
-    for line in message.splitlines():
-        err.print(f"[red]error:[/red] {escape(terminal.clean(line))}")
-
-
-def fail(message: str) -> NoReturn:
-    """End the command with a message for people and exit code 1."""
-    _say(message)
-    raise typer.Exit(1)

@@ -8,18 +8,8 @@ from typing import Annotated
 import typer
 
 from leaderboard.client import connect
-from leaderboard.commands import (
-    LOCAL,
-    Channel,
-    Key,
-    Token,
-    Url,
-    duration,
-    need,
-    publish_events,
-    raw,
-    run,
-)
+from leaderboard.commands import publish_events
+from leaderboard.shell import LOCAL, Channel, Key, Token, Url, duration, need, raw, run
 
 control_command = typer.Typer()
 

@@ -15,10 +15,10 @@ from fastapi import FastAPI
 
 from leaderboard import addresses, rooms
 from leaderboard.bots import Bots
-from leaderboard.commands import err, out
 from leaderboard.errors import Refusal
 from leaderboard.rooms import NewRoom
 from leaderboard.settings import Settings
+from leaderboard.shell import err, out
 
 
 class Show:

@@ -13,8 +13,8 @@ import segno
 import typer
 from rich.table import Table
 
-from leaderboard.commands import LOCAL, AsJson, Key, Lifetime, PublishRate, Token, Url, fail, out
 from leaderboard.link import endpoint
+from leaderboard.shell import LOCAL, AsJson, Key, Lifetime, PublishRate, Token, Url, fail, out
 from leaderboard.tokens import LIFETIME
 
 PATIENCE = 10.0

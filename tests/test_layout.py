@@ -76,7 +76,7 @@ CORRIDOR = (
     {"operations", "client", "latency", "referee"},
     {"session", "direct", "simulate"},
     {"realtime", "strict", "terminal", "figures"},
-    {"answers"},
+    {"answers", "shell"},
     {"exports"},
     {"boards", "rooms"},
     {"sharing"},
@@ -86,9 +86,9 @@ CORRIDOR = (
     {"host"},
     {"stage", "handouts"},
     {"app"},
-    {"serving", "commands"},
-    {"workers"},
-    {"control", "demo", "keyring"},
+    {"serving", "commands", "offline"},
+    {"workers", "control", "keyring", "demo", "announcement"},
+    {"launch"},
     {"cli"},
     {"__init__", "__main__"},  # these speak for the package, so they may know all of it
 )
