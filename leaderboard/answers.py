@@ -216,7 +216,7 @@ async def visible(request: Request, path: str) -> tuple[Namespace, Grant]:
     try:
         if not grant.covers(path):
             raise Unauthorized  # who may not go there does not learn whether it is there
-        target = await operations_of(request).to_read(path, grant)
+        target = await operations_of(request).targets.to_read(path, grant)
     except (Unauthorized, Denied):
         if is_signed(request):
             raise

@@ -105,7 +105,7 @@ async def list_boards(
     last = after
     while len(found) <= limit:
         page = await operations.broker.boards(pattern, last, limit + 1)
-        found += [board for board in page if operations.lists(grant, board.channel)]
+        found += [board for board in page if operations.targets.lists(grant, board.channel)]
         if len(page) <= limit:
             break
         last = page[-1].channel

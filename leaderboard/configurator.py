@@ -82,4 +82,4 @@ async def _running(request: Request) -> list[str]:
     if viewer is None:
         return []
     found = await operations.broker.boards(channels.EVERYTHING, "", SUGGESTED)
-    return [each.channel for each in found if operations.lists(viewer, each.channel)]
+    return [each.channel for each in found if operations.targets.lists(viewer, each.channel)]

@@ -236,7 +236,9 @@ async def _boards(request: Request, after: str) -> dict[str, Any]:
     if not channels.is_wildcard(below):
         below = channels.EVERYTHING
     found = await broker.boards(below, after, BOARDS_PER_PAGE + 1)
-    seen = [each for each in found[:BOARDS_PER_PAGE] if operations.lists(viewer, each.channel)]
+    seen = [
+        each for each in found[:BOARDS_PER_PAGE] if operations.targets.lists(viewer, each.channel)
+    ]
     return {
         **known,
         "public": True,
@@ -268,7 +270,7 @@ async def may_view(request: Request, path: str) -> bool:
     if viewer is None:
         return False
     try:
-        await operations.to_read(path, viewer)
+        await operations.targets.to_read(path, viewer)
     except (Unauthorized, Denied, Refused):
         return False
     return True

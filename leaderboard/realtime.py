@@ -1,9 +1,8 @@
-"""The WebSocket door: carries sessions over ASGI, with their keep-alives and their ends.
+"""The WebSocket door: who is let in, keep-alives, and how connections end.
 
 Two ways lead through it. Under our own uvicorn protocol (`direct`) a session is plugged straight into the connection.
-Under any other ASGI server one task reads and one writes: what a session sends is queued and leaves in order. Either
-way the session sees the same `Door`, and a connection whose client does not read is congested: snapshots pass it by,
-and its own frames are not read.
+Under any other ASGI server `asgi` carries it. Either way the session sees the same `Door`, and a connection whose
+client does not read is congested: snapshots pass it by, and its own frames are not read.
 """
 
 from __future__ import annotations
@@ -14,17 +13,17 @@ import logging
 import math
 import random
 import time
-from collections import Counter, deque
-from collections.abc import Callable
+from collections import Counter
 from functools import partial
 from typing import NamedTuple
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from leaderboard import frames, patience, replies
+from leaderboard import replies
 from leaderboard.access import Caller
+from leaderboard.asgi import AsgiDoor
 from leaderboard.credentials import PROTOCOL, credentials_of_upgrade
-from leaderboard.direct import EXTENSION, HIGH_WATER, DirectProtocol
+from leaderboard.direct import EXTENSION, DirectProtocol
 from leaderboard.engines import answer_of
 from leaderboard.errors import COME_BACK_IN, Close, LimitExceeded, Refusal
 from leaderboard.grants import Grant
@@ -32,108 +31,16 @@ from leaderboard.limits import Rate, Rates, source
 from leaderboard.operations import Operations
 from leaderboard.session import Session
 from leaderboard.settings import Limits
+from leaderboard.wheel import Wheel
 
 log = logging.getLogger(__name__)
 
-LOW_WATER = HIGH_WATER // 4
 DRAIN_TIME = 3.0
 """Seconds that connections have to take their last frames when the server ends: `serve` promises five in all."""
 RETURN = 0.005
 """Seconds that a restarted server has for each client that comes back: a handshake and a subscription take less."""
 RETURNED = 10.0
 """Seconds in which the last is told to come back, however many they are."""
-SPOKES = 64
-"""Parts into which a round of keep-alives is divided, so that ten thousand of them are no burst."""
-
-
-class AsgiDoor:
-    """The frames of one connection on their way out over plain ASGI."""
-
-    def __init__(self, websocket: WebSocket) -> None:
-        self._websocket = websocket
-        self._texts: deque[bytes] = deque()
-        self._something_to_do = asyncio.Event()
-        self._free = asyncio.Event()
-        self._closing: tuple[Close, str] | None = None
-        self._ended = False
-        self.patience = asyncio.timeout(None)
-        """Ends the reading of a connection that was closed and does not take it."""
-        self.backlog = 0
-        self.congested = False
-        self.congested_since = 0.0
-        self.session: Session
-
-    @property
-    def close_code(self) -> Close | None:
-        """The code with which this side closes, if it does."""
-        return self._closing[0] if self._closing else None
-
-    def send_text(self, text: bytes) -> None:
-        if self._closing or self._ended:
-            return
-        self._texts.append(text)
-        self.backlog += len(text)
-        self._something_to_do.set()
-        if self.backlog > HIGH_WATER and not self.congested:
-            self.congested, self.congested_since = True, time.monotonic()
-            self.session.pause()
-
-    def write(self, frame: bytes) -> None:
-        self.send_text(frames.text_of(frame))
-
-    hold = write  # the writer's task runs later anyway
-
-    def flush(self) -> None:
-        pass
-
-    def close(self, code: Close, reason: str = "") -> None:
-        if self._closing or self._ended:
-            return
-        self._closing = (code, reason)
-        self._something_to_do.set()
-        self.patience.reschedule(asyncio.get_running_loop().time() + patience.LINGER)
-
-    def wake(self) -> None:
-        self._free.set()
-
-    async def until_free(self) -> None:
-        """Wait while the session is busy."""
-        while self.session.busy and not self._ended:
-            self._free.clear()
-            await self._free.wait()
-
-    def end(self) -> None:
-        """Nobody is there any more: nothing is taken from here on."""
-        self._ended = True
-        self._texts.clear()
-        self.wake()
-
-    async def run(self) -> None:
-        """Write what is sent, until closed or disconnected."""
-        try:
-            while True:
-                while self._texts:
-                    text = self._texts.popleft()
-                    await self._websocket.send_text(text.decode())
-                    self._left(len(text))
-                if self._closing:
-                    code, reason = self._closing
-                    await self._websocket.close(code, reason)
-                    return
-                self._something_to_do.clear()
-                await self._something_to_do.wait()
-        except (WebSocketDisconnect, OSError, RuntimeError) as error:
-            # Starlette's and the server's ways to say that nobody is there any more.
-            log.debug("a connection went away while written to: %r", error)
-        finally:
-            self.end()
-
-    def _left(self, size: int) -> None:
-        self.backlog -= size
-        if self.congested and self.backlog <= LOW_WATER:
-            self.congested = False
-            self.wake()
-            self.session.resume()
 
 
 AnyDoor = AsgiDoor | DirectProtocol
@@ -179,7 +86,7 @@ class Realtime:
         self._arrivals_from = Rates(
             limits.connects_per_address, "new connections from one address", seconds=10.0
         )
-        self._wheel = _Wheel(
+        self._wheel = Wheel[AnyDoor](
             min(limits.keep_alive, limits.first_frame, limits.connection_lifetime),
             self._visit,
             self._look_round,
@@ -230,35 +137,10 @@ class Realtime:
             return
         door = AsgiDoor(websocket)
         self._begin(door, opened, caller, came_from)
-        door.session = self._connections[door].session
-        writer = asyncio.create_task(door.run(), name="writer of a connection")
         try:
-            async with door.patience:
-                await self._read(websocket, door)
-        except TimeoutError:
-            log.debug("a connection did not take its end")
+            await door.carry(self._connections[door].session)
         finally:
-            door.end()
-            door.session.closed()
             self._end(door)
-            writer.cancel()
-            await asyncio.gather(writer, return_exceptions=True)
-
-    async def _read(self, websocket: WebSocket, door: AsgiDoor) -> None:
-        """Feed the session until the connection ends."""
-        while True:
-            event = await websocket.receive()
-            if event["type"] == "websocket.disconnect":
-                if event.get("code") == Close.TOO_SLOW:
-                    door.close(Close.TOO_SLOW)  # its protocol has given it up: see `patience`
-                return
-            text = event.get("text")
-            if text is None:
-                door.session.receive_binary()
-            else:
-                door.session.receive(text)
-            if door.session.busy:
-                await door.until_free()
 
     async def _opened(self, websocket: WebSocket, caller: Caller) -> Grant | Refusal:
         """The grant of this upgrade's credential, or why it may not connect."""
@@ -387,46 +269,3 @@ class Realtime:
                     await self._gone.wait()
             except TimeoutError:
                 log.warning("%d connections did not take their last frames", len(self._connections))
-
-
-class _Wheel:
-    """Visits every connection once in ``period`` seconds, a part of them at a time; costs a connection no timer.
-
-    ``turned`` runs with each part: about once a second.
-    """
-
-    def __init__(
-        self, period: float, visit: Callable[[AnyDoor], None], turned: Callable[[], None]
-    ) -> None:
-        self._pause = period / SPOKES
-        self._visit = visit
-        self._turned = turned
-        self._spokes: list[dict[AnyDoor, None]] = [{} for _ in range(SPOKES)]
-        self._places: dict[AnyDoor, int] = {}
-        self._turn = 0
-        self._timer: asyncio.TimerHandle | None = None
-
-    def add(self, door: AnyDoor) -> None:
-        # The spoke just passed: its first visit is a whole period away.
-        place = self._turn
-        self._places[door] = place
-        self._spokes[place][door] = None
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._pause, self._go_on)
-
-    def remove(self, door: AnyDoor) -> None:
-        del self._spokes[self._places.pop(door)][door]
-
-    def stop(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _go_on(self) -> None:
-        self._timer = None
-        self._turn = (self._turn + 1) % SPOKES
-        for door in list(self._spokes[self._turn]):
-            self._visit(door)
-        self._turned()
-        if self._places:
-            self._timer = asyncio.get_running_loop().call_later(self._pause, self._go_on)

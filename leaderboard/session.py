@@ -34,8 +34,9 @@ from leaderboard.handlers import Handled
 from leaderboard.limits import Rate
 from leaderboard.logs import connection_id
 from leaderboard.messages import ConnectionInit, Malformed, Message, Publish, Subscribe, Unsubscribe
-from leaderboard.operations import Operations, Target
+from leaderboard.operations import Operations
 from leaderboard.settings import Limits
+from leaderboard.targets import Target
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +85,8 @@ class Session:
         caller: Caller,
     ) -> None:
         self._operations = operations
+        self._targets = operations.targets
+        self._budgets = operations.budgets
         self._broker = operations.broker
         self._limits = limits
         self.door = door
@@ -271,7 +274,7 @@ class Session:
         ):
             self._take(message, self._last_target)
             return
-        ask = partial(self._operations.to_publish, channel, authorization, self._caller)
+        ask = partial(self._targets.to_publish, channel, authorization, self._caller)
         self._park(ask, partial(self._aimed, message, self._may_publish))
 
     def _aimed(
@@ -308,7 +311,7 @@ class Session:
         except LimitExceeded:
             self._broker.metrics.count("InboundMessageDropped")
             raise
-        ask = self._operations.take(target.grant, now)
+        ask = self._budgets.take(target.grant, now)
         if ask is None:
             self._taken(message, target)
         else:
@@ -372,9 +375,8 @@ class Session:
     def _subscribe(self, message: Subscribe) -> None:
         if message.id in self._subscriptions:
             raise DuplicatedOperation(f"{message.id} is the id of a live subscription")
-        ask = partial(
-            self._operations.to_subscribe, message.channel, message.authorization, self._caller
-        )
+        channel, authorization = message.channel, message.authorization
+        ask = partial(self._targets.to_subscribe, channel, authorization, self._caller)
         self._park(ask, partial(self._aimed, message, self._may_subscribe))
 
     def _may_subscribe(self, message: Subscribe, target: Target) -> None:
@@ -385,7 +387,7 @@ class Session:
         if target.handler is None:
             self._open(message, target, subscription)
         else:
-            ask = partial(self._operations.admit, target)
+            ask = partial(self._targets.admit, target)
             self._park(ask, partial(self._admitted, message, target, subscription))
 
     def _admitted(

@@ -1,11 +1,13 @@
 """The corridor: which room may know which, and what no file of the project may hold."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import leaderboard
 from tests.checkout import ROOT, tracked
 
 # A module imports only from the groups before its own. A folder is one room: its modules may know each other.
@@ -24,6 +26,7 @@ CORRIDOR = (
         "lights",
         "lanes",
         "beats",
+        "wheel",
     },
     {
         "addresses",
@@ -70,11 +73,13 @@ CORRIDOR = (
     {"snapshots"},
     {"audience"},
     {"hub", "agenda", "link", "asyncapi", "masks", "allowances"},
-    {"fanout", "relays", "subscriptions", "doorway"},
+    {"fanout", "relays", "subscriptions", "doorway", "budgets"},
     {"broker"},
     {"handlers"},
+    {"targets"},
     {"operations", "client", "latency", "referee"},
     {"session", "direct", "simulate"},
+    {"asgi"},
     {"realtime", "strict", "terminal", "figures"},
     {"answers", "shell"},
     {"exports"},
@@ -131,6 +136,16 @@ def test_a_module_imports_only_from_its_left(path: Path) -> None:
         if other != room and PLACE.get(other, len(CORRIDOR)) >= PLACE[room]
     ]
     assert not wrong, "\n".join(wrong)
+
+
+def test_the_walk_through_the_house_passes_every_room_and_knows_the_corridor() -> None:
+    walk, _, corridor = (leaderboard.__doc__ or "").partition(
+        "A module imports only from those before it:"
+    )
+    groups = tuple(set(group.split()) for group in re.findall(r"``([^`]+)``", corridor))
+    assert groups == CORRIDOR[:-1]
+    passed = set(re.findall(r"`(\w+)`", walk))
+    assert set(PLACE) - CORRIDOR[-1] - passed == set()
 
 
 def test_templates_and_static_files_exist_once() -> None:
