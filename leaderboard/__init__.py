@@ -23,12 +23,13 @@ A game client sends a ``publish`` frame with an event such as ``{"player": "ann"
    however many scores came in. What is not ranked goes out as it came: `relays`.
 
 `api` is the same over HTTP, with `answers` in AppSync's shape (`boards` and their `exports`; `sharing` makes links,
-which are a host's `handouts`), `pages` what people look at, by `templating` and the files of `assets`, `client` what
-programs use (over its `link`, for its `subscriptions`), `standing` and `movement` what a row tells of itself. The
-browser game has `rooms`, which are boards, its rules in `lights`, its `referee` and its `bots`, `suggestions` of
-`nicknames`, the pages of `play`, and `seats` that move; a `host` leads one from the `stage`. While names are hidden,
-players wear `masks`. Boards in pages of others are `embeds`, `oembed` and the `picture`; the `configurator` makes the
-`snippets` for them, `packing` one script of many. `workshop` has the pages to learn with, one of them by a `guide`.
+which are a host's `handouts`), `pages` what people look at (by `rendering`, of `templating` and the files of `assets`),
+`client` what programs use (over its `link`, for its `subscriptions`), `standing` and `movement` what a row tells of
+itself. The browser game has `rooms`, which are boards, a `lobby` to get in, its rules in `lights`, its `referee` and
+its `bots`, `suggestions` of `nicknames`, the pages of `play`, and `seats` that move; a `host` leads one from the
+`stage`. While names are hidden, players wear `masks`. Boards in pages of others are `embeds`, `oembed` and the
+`picture`; the `configurator` makes the `snippets` for them, `packing` one script of many. `workshop` has the pages to
+learn with, one of them by a `guide`.
 
 The tables of `settings` are `quotas`, `namespaces` and `trust`, of `values`; they come from four `sources`. `app` wires
 it all and `serving` runs it; `addresses` says where, `certificates` under which name, `workers` by how many processes;
@@ -49,9 +50,9 @@ A module imports only from those before it:
 ``messages replies auth engines patience metrics refusals guide packing snippets templating`` < ``snapshots`` <
 ``audience`` < ``hub agenda link asyncapi masks allowances`` < ``fanout relays subscriptions doorway budgets`` <
 ``broker`` < ``handlers`` < ``targets`` < ``operations client referee latency`` < ``session direct simulate`` <
-``asgi`` < ``realtime strict terminal figures`` < ``answers shell`` < ``exports`` < ``boards rooms`` < ``sharing`` <
-``api pages bots`` < ``embeds`` < ``oembed picture configurator workshop play seats backstage`` < ``host`` <
-``stage handouts`` < ``app`` < ``serving commands offline`` < ``workers control keyring demo announcement`` <
+``asgi`` < ``realtime strict terminal figures`` < ``answers shell rendering`` < ``exports`` < ``boards rooms`` <
+``sharing lobby`` < ``api pages bots`` < ``embeds`` < ``oembed picture configurator workshop play seats backstage`` <
+``host`` < ``stage handouts`` < ``app`` < ``serving commands offline`` < ``workers control keyring demo announcement`` <
 ``launch`` < ``cli``.
 """
 

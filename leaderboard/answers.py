@@ -26,6 +26,7 @@ from leaderboard.errors import (
     Denied,
     InternalFailure,
     Refusal,
+    Refused,
     ResourceNotFound,
     Unauthorized,
 )
@@ -222,3 +223,16 @@ async def visible(request: Request, path: str) -> tuple[Namespace, Grant]:
             raise
         raise ResourceNotFound(f"There is no board {path} here") from None
     return target.rules, grant
+
+
+async def is_public(request: Request, path: str) -> bool:
+    """Whether everybody may see a channel, by the viewer's key."""
+    operations = operations_of(request)
+    viewer = operations.auth.viewer()
+    if viewer is None:
+        return False
+    try:
+        await operations.targets.to_read(path, viewer)
+    except (Unauthorized, Denied, Refused):
+        return False
+    return True

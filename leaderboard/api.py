@@ -10,7 +10,7 @@ import msgspec
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from leaderboard import asyncapi, boards, messages, rooms, sharing, snapshots, strict, tokens
+from leaderboard import asyncapi, boards, lobby, messages, sharing, snapshots, strict, tokens
 from leaderboard.answers import (
     ERRORS_DOC,
     READ_HEADERS,
@@ -45,7 +45,7 @@ _SCHEMAS = (
     snapshots.Snapshot,
     boards.Players,
     boards.HostEvent,
-    *rooms.SCHEMAS,
+    *lobby.SCHEMAS,
     *sharing.SCHEMAS,
 )
 
@@ -58,7 +58,7 @@ def router() -> APIRouter:
         "/event", publish, methods=["POST"], tags=["Events"], openapi_extra=_PUBLISH_DOC
     )
     boards.add_to(door)
-    rooms.add_to(door)
+    lobby.add_to(door)
     sharing.add_to(door)
     door.add_api_route(
         "/api/tokens/{token_id}",

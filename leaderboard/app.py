@@ -48,6 +48,7 @@ from leaderboard.logs import request_id
 from leaderboard.metrics import Metrics
 from leaderboard.operations import Operations
 from leaderboard.realtime import Realtime
+from leaderboard.rendering import error_page
 from leaderboard.replies import new_identifier
 from leaderboard.session import Session
 from leaderboard.settings import ConfigError, Settings
@@ -179,7 +180,7 @@ async def _unrouted(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     if "text/html" in request.headers.get("accept", ""):
-        return pages.error_page(request, error.status_code)
+        return error_page(request, error.status_code)
     refusal = ResourceNotFound if error.status_code == 404 else BadRequest
     return refused(refusal(error.detail), error.status_code, error.headers)
 

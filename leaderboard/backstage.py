@@ -21,7 +21,7 @@ from leaderboard import __version__, channels
 from leaderboard.answers import operations_of, settings_of
 from leaderboard.errors import NotAllowed, Refusal, ResourceNotFound
 from leaderboard.grants import Role
-from leaderboard.pages import PageRoute, html_page
+from leaderboard.rendering import PageRoute, html_page
 from leaderboard.sources import toml
 
 MOST: Final = 100

@@ -12,12 +12,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from leaderboard import channels
-from leaderboard.answers import base_url
+from leaderboard.answers import base_url, is_public
 from leaderboard.embeds import ALIGNMENTS, MAX_SCALE, MAX_TITLE, embedding, one_of
 from leaderboard.errors import Refusal
 from leaderboard.events import MAX_PLAYER
 from leaderboard.operations import Operations
-from leaderboard.pages import THEMES, PageRoute, html_page, may_view
+from leaderboard.rendering import THEMES, PageRoute, html_page
 from leaderboard.settings import MAX_TOP, Settings
 from leaderboard.snippets import WIDTH
 
@@ -67,7 +67,7 @@ async def _made(request: Request) -> dict[str, Any]:
         shown = embedding(request, channel)
     except Refusal as refusal:
         return {**known, "preview": PREVIEWS[0], "wrong": refusal.message}
-    return {**known, "shown": shown, "public": await may_view(request, shown.channel)}
+    return {**known, "shown": shown, "public": await is_public(request, shown.channel)}
 
 
 def _example(request: Request) -> str:

@@ -17,13 +17,13 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
 from leaderboard import channels, templating
-from leaderboard.answers import NOSNIFF, base_url, settings_of
+from leaderboard.answers import NOSNIFF, base_url, is_public, settings_of
 from leaderboard.assets import STATIC
 from leaderboard.errors import BadRequest, ResourceNotFound
 from leaderboard.events import MAX_PLAYER
 from leaderboard.packing import pack
-from leaderboard.pages import THEMES, PageRoute, html_page, may_view
 from leaderboard.ranking import View
+from leaderboard.rendering import THEMES, PageRoute, html_page
 from leaderboard.settings import MAX_TOP, Namespace
 from leaderboard.snippets import DEFAULT_LIMIT, DEFAULT_SCALE, Embedding
 from leaderboard.standing import explain, in_order
@@ -175,7 +175,7 @@ async def _framed(request: Request, shown: Embedding, theme: str) -> HTMLRespons
     rules = board_rules(request, shown.channel)
     view = View(top=shown.limit, around=shown.highlight or None, radius=0)
     known: dict[str, Any] = {"reading": None, "window": None, "standings": []}
-    if await may_view(request, shown.channel):
+    if await is_public(request, shown.channel):
         reading = await request.app.state.broker.read(shown.channel, view)
         window = reading.windows[view]
         rows = in_order(window.rows, window.around)

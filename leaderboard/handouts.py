@@ -21,7 +21,7 @@ from leaderboard.errors import BadRequest, NotAllowed, ResourceNotFound
 from leaderboard.events import MAX_PLAYER
 from leaderboard.host import ControlRoute, form_of, grant_of, shut
 from leaderboard.nicknames import key
-from leaderboard.pages import PageRoute, html_page
+from leaderboard.rendering import PageRoute, html_page
 from leaderboard.rooms import MOST_PLAYERS, Room
 from leaderboard.seats import address_for_others
 from leaderboard.sharing import Fresh, Issued, NewLink, end_link, new_link

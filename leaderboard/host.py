@@ -26,9 +26,9 @@ from leaderboard.engines import Reading
 from leaderboard.errors import BadRequest, NotAllowed, Refusal, ResourceNotFound, Unauthorized
 from leaderboard.events import MAX_PLAYER
 from leaderboard.grants import Grant, Role
-from leaderboard.pages import PageRoute, error_page, html_page
 from leaderboard.play import gone
 from leaderboard.ranking import View
+from leaderboard.rendering import PageRoute, error_page, html_page
 from leaderboard.rooms import BOT, GAME, MOST_BOTS, MOST_PLAYERS, MOST_RATE, NewRoom, Room
 from leaderboard.seats import address_for_others
 from leaderboard.standing import explain, in_order

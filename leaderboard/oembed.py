@@ -12,10 +12,9 @@ import msgspec
 from fastapi import APIRouter, Query, Request, Response
 
 from leaderboard import channels, templating
-from leaderboard.answers import ApiRoute, base_url, json_answer, refused, settings_of
+from leaderboard.answers import ApiRoute, base_url, is_public, json_answer, refused, settings_of
 from leaderboard.embeds import ANYWHERE, FRESH, board_rules, row_count
 from leaderboard.errors import BadRequest, ResourceNotFound, Unauthorized
-from leaderboard.pages import may_view
 from leaderboard.snippets import DEFAULT_LIMIT, ROW, WIDTH, Embedding
 
 
@@ -40,7 +39,7 @@ async def oembed(
     if form != "json":
         return refused(BadRequest("Only the format json is spoken here."), 501)
     shown = _addressed(request, url)
-    if not await may_view(request, shown.channel):
+    if not await is_public(request, shown.channel):
         raise Unauthorized("This board is not public.")
     width = min(WIDTH, maxwidth) if maxwidth > 0 else WIDTH
     if 0 < maxheight < shown.height:

@@ -1,43 +1,32 @@
-"""The pages: `/`, `/l`, `/l/{channel}`, `/docs`, what they embed under `/ui`, and the page of an error.
+"""The pages: `/`, `/l`, `/l/{channel}`, `/docs`, and what they embed under `/ui`.
 
-Every page is whole before a script runs: rows are rendered here, and static/js takes over the same elements. Every HTML
-answer carries the same strict policy, so that nothing inline and nothing foreign can run, whatever a player is called.
+Every page is whole before a script runs: rows are rendered here, and static/js takes over the same elements.
 """
 
 from __future__ import annotations
 
 import asyncio
-import http
 import re
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable
 from typing import Any, Final
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
-from fastapi.routing import APIRoute
 from msgspec import Struct
 
 from leaderboard import channels, templating
-from leaderboard.answers import base_url, reader
+from leaderboard.answers import base_url, is_public, reader
 from leaderboard.broker import Broker
 from leaderboard.engines import Running
-from leaderboard.errors import (
-    BadRequest,
-    Denied,
-    Refusal,
-    Refused,
-    ResourceNotFound,
-    Unauthorized,
-)
+from leaderboard.errors import BadRequest, ResourceNotFound
 from leaderboard.events import MAX_PLAYER
 from leaderboard.operations import Operations
 from leaderboard.ranking import Row, View
+from leaderboard.rendering import DEFAULT_PORT, THEMES, PageRoute, example_channel, html_page
 from leaderboard.settings import MAX_TOP, Namespace, Settings
 from leaderboard.standing import Standing, explain, in_order, phrases
 
 BOARDS_PER_PAGE: Final = 24
-THEMES: Final = ("auto", "light", "dark")
-DEFAULT_PORT: Final = Settings.model_fields["port"].default
 
 
 class Tile(Struct, frozen=True):
@@ -47,22 +36,6 @@ class Tile(Struct, frozen=True):
     total: int
     watching: int
     leader: Row | None
-
-
-class PageRoute(APIRoute):
-    """A route whose refusals are pages too."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """FastAPI's handler with the refusals worded for people."""
-        handle = super().get_route_handler()
-
-        async def handle_page(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except Refusal as refusal:
-                return error_page(request, refusal.status, refusal.message)
-
-        return handle_page
 
 
 def router() -> APIRouter:
@@ -163,7 +136,7 @@ async def board(request: Request, channel: str) -> HTMLResponse:
         "kept": [(name, value) for name in ("top", "theme") if (value := query.get(name))],
         **_to_try(request, path),
     }
-    if not await may_view(request, path):
+    if not await is_public(request, path):
         # What may be seen by a link is: the browser has it, and keeps it to itself.
         nothing = {"total": 0}
         return html_page(
@@ -196,30 +169,6 @@ async def board(request: Request, channel: str) -> HTMLResponse:
 async def docs(request: Request) -> HTMLResponse:
     """The HTTP interface, from the application's own OpenAPI description."""
     return html_page(request, "docs.html", api=request.app.openapi(), base=base_url(request))
-
-
-def error_page(request: Request, status: int, message: str = "") -> HTMLResponse:
-    """What a browser gets instead of a page."""
-    return html_page(
-        request,
-        "error.html",
-        status,
-        code=status,
-        heading=_HEADINGS.get(status) or http.HTTPStatus(status).phrase,
-        message=message or _MESSAGES.get(status) or http.HTTPStatus(status).description,
-    )
-
-
-_HEADINGS = {
-    400: "This address is not quite right",
-    403: "Not for this visitor",
-    404: "There is nothing here",
-    500: "Something went wrong here",
-}
-_MESSAGES = {
-    404: "The address may be misspelt, or what it showed has ended.",
-    500: "The fault is the server’s, not yours, and is in its log.",
-}
 
 
 async def _boards(request: Request, after: str) -> dict[str, Any]:
@@ -263,19 +212,6 @@ def _place(standings: list[Standing], player: str, me: bool, veiled: bool) -> st
     return " · ".join(phrases(found, subject, veiled=veiled))
 
 
-async def may_view(request: Request, path: str) -> bool:
-    """Whether everybody may see a channel, by the viewer's key."""
-    operations: Operations = request.app.state.operations
-    viewer = operations.auth.viewer()
-    if viewer is None:
-        return False
-    try:
-        await operations.targets.to_read(path, viewer)
-    except (Unauthorized, Denied, Refused):
-        return False
-    return True
-
-
 # -- the query ---------------------------------------------------------------------------------------------------------
 
 
@@ -308,41 +244,6 @@ def _theme(request: Request) -> str:
     if theme not in THEMES:
         raise BadRequest("theme is one of auto, light and dark.")
     return theme
-
-
-# -- how a page is made ------------------------------------------------------------------------------------------------
-
-
-def html_page(
-    request: Request,
-    template: str,
-    status: int = 200,
-    *,
-    scripted: bool = False,
-    reach: str = "",
-    ancestors: Iterable[str] = ("'self'",),
-    frames: bool = False,
-    **context: Any,
-) -> HTMLResponse:
-    """A rendered template with the policy of all pages. ``scripted`` pages load htmx; the rest is `policy`'s."""
-    html = templating.render(template, {"theme": "auto", "here": "", **context})
-    host = request.headers.get("host", "")
-    headers = {
-        "content-security-policy": templating.policy(
-            host, trusted_types=not scripted, reach=reach, ancestors=ancestors, frames=frames
-        ),
-        "x-content-type-options": "nosniff",
-        "referrer-policy": "same-origin",
-        "cache-control": "no-cache",
-    }
-    return HTMLResponse(html, status, headers)
-
-
-def example_channel(settings: Settings) -> str:
-    """Where to try something: on a channel of the first namespace of boards, if there is one."""
-    names = settings.namespaces
-    boards = (name for name, each in names.items() if each.kind == "board")
-    return f"/{next(boards, next(iter(names)))}/demo"
 
 
 def _to_try(request: Request, channel: str = "") -> dict[str, Any]:

@@ -12,11 +12,12 @@ from typing import Final
 from fastapi import APIRouter, Request, Response
 
 from leaderboard import channels, templating
+from leaderboard.answers import is_public
 from leaderboard.embeds import ANYWHERE, board_rules, one_of, row_count
 from leaderboard.errors import ResourceNotFound
 from leaderboard.names import graphemes
-from leaderboard.pages import PageRoute, may_view
 from leaderboard.ranking import Row, View
+from leaderboard.rendering import PageRoute
 
 ROWS: Final = 5
 MAX_ROWS: Final = 20
@@ -44,7 +45,7 @@ async def picture(request: Request, channel: str) -> Response:
     """The board as an SVG. Query: ``top`` (rows), ``theme`` (light or dark)."""
     path = channels.parse(channel)
     board_rules(request, path)
-    if not await may_view(request, path):
+    if not await is_public(request, path):
         raise ResourceNotFound(f"There is no board {path} here.")
     query = request.query_params
     top = row_count(query.get("top", ""), most=MAX_ROWS, default=ROWS)

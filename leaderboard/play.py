@@ -12,12 +12,12 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from leaderboard import rooms
-from leaderboard.answers import settings_of
+from leaderboard.answers import is_public, settings_of
 from leaderboard.broker import Broker
 from leaderboard.errors import ResourceNotFound
 from leaderboard.names import graphemes
-from leaderboard.pages import PageRoute, html_page, may_view
 from leaderboard.ranking import View
+from leaderboard.rendering import PageRoute, html_page
 from leaderboard.settings import MAX_TOP
 from leaderboard.standing import explain, in_order
 
@@ -82,7 +82,7 @@ async def results(request: Request, code: str) -> HTMLResponse:
         found = await rooms.room_of(request, code)
     except ResourceNotFound:
         return gone(request, code)
-    if not await may_view(request, found.channel):
+    if not await is_public(request, found.channel):
         raise ResourceNotFound("This server shows its boards only to those who play.")
     broker: Broker = request.app.state.broker
     view = View(top=MAX_TOP)

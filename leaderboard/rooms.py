@@ -1,4 +1,4 @@
-"""The rooms of the browser game over HTTP: make one, look it up, join it.
+"""The rooms of the browser game: make one, find it, join it. `lobby` has them over HTTP.
 
 A room is a board in the namespace ``game`` together with its props, and nothing else: who is in it, what is played and
 how long it lives are the board's, so any process that serves the board serves the room. Its code is the last segment of
@@ -12,29 +12,17 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from random import Random
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Request, Response
+from fastapi import Request
 from msgspec import Meta, Struct
 
-from leaderboard.answers import (
-    ERRORS_DOC,
-    READ_HEADERS,
-    add_read,
-    base_url,
-    body_of,
-    content,
-    json_answer,
-    manager,
-    operations_of,
-    settings_of,
-)
+from leaderboard.answers import operations_of, settings_of
 from leaderboard.board import Applied
 from leaderboard.credentials import bare
 from leaderboard.engines import Batch, Outcome, Reading, answer_of
 from leaderboard.errors import (
-    BadRequest,
     LimitExceeded,
     NameRefused,
     Refusal,
@@ -43,7 +31,6 @@ from leaderboard.errors import (
     Unauthorized,
 )
 from leaderboard.events import Close, Enter, Event, Props
-from leaderboard.grants import Role
 from leaderboard.limits import Rates, source
 from leaderboard.nicknames import blocker, key, nickname
 from leaderboard.operations import Operations
@@ -68,12 +55,10 @@ BOT = "bot-"
 """How the ids of bots begin; those of people are made here and do not."""
 SPARE = 10
 """Rooms of lone players who have gone are not counted, up to so many times `limits.rooms`."""
-MAX_BODY = 4096
 
 Code = Annotated[str, Meta(pattern=rf"\A[{ALPHABET}]{{{CODE}}}\Z")]
 Bots = Annotated[int, Meta(ge=0, le=MOST_BOTS)]
 Rate = Annotated[int, Meta(ge=0, le=MOST_RATE)]
-T = TypeVar("T")
 _ONE = View(top=1)
 
 
@@ -110,15 +95,6 @@ class Game(Struct, frozen=True):
     solo: bool = False
 
 
-class Made(Struct, frozen=True):
-    """A new room. ``host_token`` is the credential of its host, for this room alone and for a day."""
-
-    code: str
-    channel: str
-    join_url: str
-    host_token: str
-
-
 class Room(Struct, frozen=True):
     """A room as everybody may know it."""
 
@@ -130,12 +106,6 @@ class Room(Struct, frozen=True):
     game: Game
 
 
-class Joining(Struct, frozen=True, forbid_unknown_fields=True):
-    """Who joins; without a name one is given."""
-
-    name: Annotated[str, Meta(max_length=1000)] | None = None
-
-
 class Joined(Struct, frozen=True):
     """A player of a room. ``token`` is good for its row, there alone and for a day."""
 
@@ -144,57 +114,6 @@ class Joined(Struct, frozen=True):
     player: str
     name: str
     token: str
-
-
-class Suggestion(Struct, frozen=True):
-    """A name that is free."""
-
-    name: str
-
-
-SCHEMAS = (NewRoom, Made, Room, Joining, Joined, Suggestion)
-
-
-def add_to(routes: APIRouter) -> None:
-    """Add the routes."""
-    for path, made, takes, gives in (
-        ("/api/rooms", make_room, "NewRoom", "Made"),
-        ("/api/rooms/{code}/players", join_room, "Joining", "Joined"),
-    ):
-        doc: dict[str, Any] = {
-            "requestBody": {"required": False, **content(takes)},
-            "responses": {"201": {"description": "Done.", **content(gives)}, **ERRORS_DOC},
-        }
-        routes.add_api_route(
-            path, made, methods=["POST"], status_code=201, tags=["Rooms"], openapi_extra=doc
-        )
-    for path, read, gives in (
-        ("/api/rooms/{code}", read_room, "Room"),
-        ("/api/rooms/{code}/suggestion", suggest_name, "Suggestion"),
-    ):
-        found: dict[int | str, Any] = {
-            200: {"description": "What was found.", **content(gives)},
-            **ERRORS_DOC,
-        }
-        add_read(routes, path, read, tags=["Rooms"], responses=found)
-
-
-# -- the routes --------------------------------------------------------------------------------------------------------
-
-
-async def make_room(request: Request) -> Response:
-    """Make a room: anyone may, or a host, as the setting `rooms` says. It ends two hours after its last use."""
-    settings = settings_of(request)
-    if settings.rooms == "host":
-        grant = await manager(request, f"/{GAME}/*")
-        if grant.role < Role.HOST or not grant.covers(f"/{GAME}/*"):
-            raise Unauthorized("Only a host may make a room here.")
-    wanted = _decoded(await body_of(request, MAX_BODY), NewRoom)
-    slow_down(request)
-    code, token = await new_room(operations_of(request), settings, wanted)
-    request.app.state.bots.look_after(channel_of(code))
-    made = Made(code, channel_of(code), f"{base_url(request)}/j/{code}", token)
-    return json_answer(made, 201, READ_HEADERS)
 
 
 async def new_room(operations: Operations, settings: Settings, wanted: NewRoom) -> tuple[str, str]:
@@ -220,28 +139,6 @@ async def new_room(operations: Operations, settings: Settings, wanted: NewRoom) 
     await act(operations, code, [Props({"public": msgspec.to_builtins(game)}), Close()])
     token, _ = operations.auth.issue("host", channel_of(code), None, LIFETIME)
     return code, token
-
-
-async def read_room(request: Request, code: str) -> Response:
-    """A room: its game, its round, and how many play."""
-    return json_answer(await room_of(request, code), headers=READ_HEADERS)
-
-
-async def suggest_name(request: Request, code: str) -> Response:
-    """A friendly name that nobody in the room has."""
-    name = await free_name(request, await room_of(request, code))
-    return json_answer(Suggestion(name), headers=READ_HEADERS)
-
-
-async def join_room(request: Request, code: str) -> Response:
-    """Join a room, at any time of a round. The token of a player of the room, as `Authorization`, brings that one back.
-
-    A name has 1 to 20 letters, as readers count them; one that is taken gets a number.
-    """
-    room = await room_of(request, code)
-    joining = _decoded(await body_of(request, MAX_BODY), Joining)
-    slow_down(request)
-    return json_answer(await join(request, room, joining.name), 201, READ_HEADERS)
 
 
 async def free_name(request: Request, room: Room) -> str:
@@ -300,21 +197,12 @@ async def room_of(request: Request, code: str) -> Room:
     return Room(code, channel_of(code), reading.round.state, reading.round.number, players, game)
 
 
-# -- what they are made of ---------------------------------------------------------------------------------------------
-
 _dice = Random()
 
 
 def channel_of(code: str) -> str:
     """The channel of the room with a code."""
     return f"/{GAME}/{code}"
-
-
-def _decoded(body: bytes, kind: type[T]) -> T:
-    try:
-        return msgspec.json.decode(body or b"{}", type=kind)
-    except (ValueError, RecursionError) as error:
-        raise BadRequest(str(error)[:200]) from None
 
 
 def _named(request: Request, room: Room, name: str | None, taken: set[str]) -> str:

@@ -18,7 +18,7 @@ from leaderboard.answers import operations_of
 from leaderboard.engines import Reading
 from leaderboard.errors import BadRequest, ResourceNotFound
 from leaderboard.host import SEEN, ControlRoute, form_of, gathered, staging, token_of
-from leaderboard.pages import html_page
+from leaderboard.rendering import html_page
 from leaderboard.replies import encode
 from leaderboard.rooms import MOST_BOTS, MOST_RATE, Room
 

@@ -15,7 +15,7 @@ from leaderboard import __version__, addresses, guide
 from leaderboard.answers import base_url
 from leaderboard.assets import LAB
 from leaderboard.errors import ResourceNotFound
-from leaderboard.pages import DEFAULT_PORT, PageRoute, example_channel, html_page
+from leaderboard.rendering import DEFAULT_PORT, PageRoute, example_channel, html_page
 from leaderboard.settings import Settings
 
 
