@@ -7,6 +7,9 @@ changes nothing, and one publish is one version.
 
 Nothing here knows the time (it comes in as ``now``, seconds on the engine's clock), the network or another board. What
 the clock has made due is settled first, by every apply and every read, at the moment at which it was due.
+
+Longer than most, for what a player, a host and the clock do are one list of short methods over the same parts: an event
+that is refused must have changed none of them.
 """
 
 from __future__ import annotations

@@ -9,6 +9,9 @@
 It comes back by itself when the connection is lost, subscribes again, and sends again what was not answered where that
 cannot count twice. Snapshots are whole, so the first one after a break is all that was missed, and a reader that is
 slow sees the newest one instead of a queue. Everything belongs to one event loop; `Client.close` ends all of it.
+
+Longer than most: half of it is what the reader of a public interface needs, and the other half one state, of what was
+asked and is not answered yet.
 """
 
 from __future__ import annotations

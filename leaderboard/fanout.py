@@ -8,6 +8,8 @@ audience, and the cost of an audience does not grow with the number of publisher
 
 A naive fan-out sends every publish to every subscriber: p publishes and s subscribers cost p*s frames. Here it is one
 frame per subscriber and interval, whatever p is; and since a snapshot is whole, who missed some needs only the next.
+
+Longer than most: it is that one path, and reads in its order. What the path uses has rooms of its own.
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@ dropped: what must be said again is for the owner to say, when the next one is o
 
 Pauses grow and are drawn at random ("full jitter"): a room of clients that lost the same server must not come back in
 step. Only what no later attempt can change ends a link: a credential that is refused, or the server's own good-bye.
+
+Longer than most: what a connection may meet, from a proxy's answer to silence, and what each leads to are one decision.
 """
 
 from __future__ import annotations

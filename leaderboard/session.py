@@ -3,6 +3,9 @@
 A session knows the protocol, the connection's credential, its subscriptions and its rate; the door that carries it
 knows the socket, the clock and the task. Whatever a client sends is answered here or nowhere, and never ends another
 session.
+
+Longer than most: all of it is one state. A publish and a subscribe wait for the same others (a handler, whoever knows a
+credential), hold up the frames behind them together, and may be overtaken by the same end.
 """
 
 from __future__ import annotations

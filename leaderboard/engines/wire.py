@@ -1,6 +1,7 @@
 """What goes into the scripts and what comes out, as the values that the rest of the program knows.
 
-MessagePack both ways: doubles stay what they are, and Lua's tables need no escaping.
+MessagePack both ways: doubles stay what they are, and Lua's tables need no escaping. It is long as a dictionary is:
+one short entry for each thing that is said or answered, and nothing else.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@
 // measure where each row is seen, write and re-order, measure where it now belongs, and play the difference. Unlike a
 // CSS transition such an animation survives re-insertion, so nothing jumps where `moveBefore` is missing.
 // The elements are the same as those of templates/_rows.html, whose rows are adopted. Text goes into text nodes only.
+// A board and its lines are one file, since the motion is one: what a line measures, the board has just re-ordered.
 
 import { Standings } from "./standing.js";
 import { TableWords } from "./words.js";

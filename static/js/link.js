@@ -7,6 +7,7 @@
 // A link is made once and lives as long as the page: it comes back by itself, subscribes again, and sends again what was
 // not answered where that cannot count twice. Snapshots are whole, so the first one after a break is all that was missed.
 // Time, chance and the WebSocket come in as an `Environment`, so that tests need neither a server nor patience.
+// It is long because it is one file on purpose: whoever takes it along has the whole client, and nothing to bundle.
 
 /**
  * @typedef {object} Row
