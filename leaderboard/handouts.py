@@ -15,11 +15,10 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from markupsafe import Markup
 
-from leaderboard import rooms
 from leaderboard.answers import base_url, operations_of
-from leaderboard.errors import BadRequest, NotAllowed, ResourceNotFound
+from leaderboard.errors import BadRequest
 from leaderboard.events import MAX_PLAYER
-from leaderboard.host import ControlRoute, form_of, grant_of, shut
+from leaderboard.host import ControlRoute, HostRoute, form_of, grant_of, own_room
 from leaderboard.nicknames import key
 from leaderboard.rendering import PageRoute, html_page
 from leaderboard.rooms import MOST_PLAYERS, Room
@@ -40,25 +39,21 @@ ROLES: Final = {
 
 def router() -> APIRouter:
     """The routes. They expect what those of `host` do, and ``links``."""
-    routes = APIRouter(route_class=PageRoute, include_in_schema=False)
-    routes.add_api_route("/r/{code}/links", links_page, methods=["GET", "HEAD"])
-    routes.add_api_route("/credential", credential, methods=["GET", "HEAD"])
-    fragments = APIRouter(route_class=ControlRoute, include_in_schema=False)
-    fragments.add_api_route("/ui/room/{code}/links", links, methods=["GET"])
-    fragments.add_api_route("/ui/room/{code}/links", make, methods=["POST"])
-    fragments.add_api_route("/ui/room/{code}/links/{link_id}/revoke", revoke, methods=["POST"])
-    routes.include_router(fragments)
+    routes = APIRouter(include_in_schema=False)
+    for path, page, methods, kind in (
+        ("/r/{code}/links", links_page, ["GET", "HEAD"], HostRoute),
+        ("/credential", credential, ["GET", "HEAD"], PageRoute),
+        ("/ui/room/{code}/links", links, ["GET"], ControlRoute),
+        ("/ui/room/{code}/links", make, ["POST"], ControlRoute),
+        ("/ui/room/{code}/links/{link_id}/revoke", revoke, ["POST"], ControlRoute),
+    ):
+        routes.add_api_route(path, page, methods=methods, route_class_override=kind)
     return routes
 
 
 async def links_page(request: Request, code: str) -> HTMLResponse:
     """The form for a new link, and those that are good."""
-    try:
-        room = await rooms.room_of(request, code)
-        grant_of(request, room)
-    except (ResourceNotFound, NotAllowed) as refusal:
-        return shut(request, code, refusal)
-    return await _answer(request, "links.html", room)
+    return await _answer(request, "links.html", await own_room(request, code))
 
 
 async def credential(request: Request) -> HTMLResponse:
@@ -68,13 +63,13 @@ async def credential(request: Request) -> HTMLResponse:
 
 async def links(request: Request, code: str) -> HTMLResponse:
     """Those that are good, for htmx."""
-    return await _answer(request, "_links.html", await _room(request, code))
+    return await _answer(request, "_links.html", await own_room(request, code))
 
 
 async def make(request: Request, code: str) -> HTMLResponse:
     """A link as the form wants it: its address is told in this answer and never again."""
     form = await form_of(request)
-    room = await _room(request, code)
+    room = await own_room(request, code)
     fresh = await new_link(
         request,
         grant_of(request, room),
@@ -88,17 +83,11 @@ async def make(request: Request, code: str) -> HTMLResponse:
 async def revoke(request: Request, code: str, link_id: str) -> Response:
     """End a link, and whatever it has opened, now."""
     await form_of(request)
-    room = await _room(request, code)
+    room = await own_room(request, code)
     await end_link(request, grant_of(request, room), link_id)
     if "hx-request" in request.headers:
         return await _answer(request, "_links.html", room)
     return RedirectResponse(f"/r/{room.code}/links", 303)
-
-
-async def _room(request: Request, code: str) -> Room:
-    room = await rooms.room_of(request, code)
-    grant_of(request, room)
-    return room
 
 
 async def _wanted(request: Request, room: Room, form: dict[str, str]) -> NewLink:

@@ -9,7 +9,6 @@ of the address bar and exchanges it for the cookie.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,18 +16,17 @@ import msgspec
 import segno
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
-from fastapi.routing import APIRoute
 from markupsafe import Markup
 
 from leaderboard import rooms
 from leaderboard.answers import base_url, body_of, operations_of, settings_of
 from leaderboard.engines import Reading
-from leaderboard.errors import BadRequest, NotAllowed, Refusal, ResourceNotFound, Unauthorized
+from leaderboard.errors import BadRequest, NotAllowed, Refusal, Unauthorized
 from leaderboard.events import MAX_PLAYER
 from leaderboard.grants import Grant, Role
-from leaderboard.play import gone
+from leaderboard.play import RoomRoute
 from leaderboard.ranking import View
-from leaderboard.rendering import PageRoute, error_page, html_page
+from leaderboard.rendering import PageRoute, html_page
 from leaderboard.rooms import BOT, GAME, MOST_BOTS, MOST_PLAYERS, MOST_RATE, NewRoom, Room
 from leaderboard.seats import address_for_others
 from leaderboard.standing import explain, in_order
@@ -44,43 +42,43 @@ PEOPLE = 100
 MAX_FORM = 4096
 
 
-class ControlRoute(APIRoute):
+class HostRoute(RoomRoute):
+    """A route of a page for the host of a room: others may become it."""
+
+    def refused(self, request: Request, refusal: Refusal) -> Response:
+        """For who is not the host, the page that takes a host's link."""
+        if isinstance(refusal, NotAllowed):
+            code = request.path_params["code"].upper()
+            return html_page(request, "claim.html", 403, code=code, here="host")
+        return super().refused(request, refusal)
+
+
+class ControlRoute(PageRoute):
     """A route of a control: its refusals are fragments for htmx, and pages without a script."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """FastAPI's handler with the refusals worded for the page that asked."""
-        handle = super().get_route_handler()
-
-        async def handled(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except Refusal as refusal:
-                if "hx-request" not in request.headers:
-                    return error_page(request, refusal.status, refusal.message)
-                answer = html_page(
-                    request, "_refusal.html", refusal.status, message=refusal.message
-                )
-                answer.headers["hx-retarget"] = "#refusal"
-                answer.headers["hx-reswap"] = "innerHTML"
-                return answer
-
-        return handled
+    def refused(self, request: Request, refusal: Refusal) -> Response:
+        """The refusal worded for the page that asked."""
+        if "hx-request" not in request.headers:
+            return super().refused(request, refusal)
+        answer = html_page(request, "_refusal.html", refusal.status, message=refusal.message)
+        answer.headers["hx-retarget"] = "#refusal"
+        answer.headers["hx-reswap"] = "innerHTML"
+        return answer
 
 
 def router() -> APIRouter:
     """The routes. They expect what those of `pages` do, and ``bots``."""
-    routes = APIRouter(route_class=PageRoute, include_in_schema=False)
-    for path, page in (
-        ("/host", host),
-        ("/r/{code}/present", present),
-        ("/r/{code}/remote", remote),
+    routes = APIRouter(include_in_schema=False)
+    reads, writes = ["GET", "HEAD"], ["POST"]
+    for path, page, methods, kind in (
+        ("/host", host, reads, PageRoute),
+        ("/host", open_room, writes, PageRoute),
+        ("/r/{code}/present", present, reads, HostRoute),
+        ("/r/{code}/remote", remote, reads, HostRoute),
+        ("/ui/room/{code}/host", claim, writes, ControlRoute),
+        ("/ui/room/{code}/handover", handover, ["GET"], ControlRoute),
     ):
-        routes.add_api_route(path, page, methods=["GET", "HEAD"])
-    routes.add_api_route("/host", open_room, methods=["POST"])
-    claims = APIRouter(route_class=ControlRoute, include_in_schema=False)
-    claims.add_api_route("/ui/room/{code}/host", claim, methods=["POST"])
-    claims.add_api_route("/ui/room/{code}/handover", handover, methods=["GET"])
-    routes.include_router(claims)
+        routes.add_api_route(path, page, methods=methods, route_class_override=kind)
     return routes
 
 
@@ -100,11 +98,9 @@ async def _host(request: Request) -> dict[str, Any]:
     for name in request.cookies:
         if name.startswith("host_"):
             try:
-                room = await rooms.room_of(request, name.removeprefix("host_"))
-                token_of(request, room)
+                own.append(await own_room(request, name.removeprefix("host_")))
             except Refusal:
                 continue
-            own.append(room)
     return {
         "here": "host",
         "own": own,
@@ -149,11 +145,7 @@ async def open_room(request: Request) -> Response:
 
 async def present(request: Request, code: str) -> HTMLResponse:
     """The room for a projector: ranking, code, clock, and the host's controls."""
-    try:
-        room = await rooms.room_of(request, code)
-        token_of(request, room)
-    except (ResourceNotFound, NotAllowed) as refusal:
-        return shut(request, code, refusal)
+    room = await own_room(request, code)
     reading = await operations_of(request).broker.read(room.channel, SEEN)
     window = reading.windows[SEEN]
     address = address_for_others(request)
@@ -173,11 +165,7 @@ async def present(request: Request, code: str) -> HTMLResponse:
 
 async def remote(request: Request, code: str, prefix: str = "") -> HTMLResponse:
     """The same controls on a phone, and who is in the room."""
-    try:
-        room = await rooms.room_of(request, code)
-        token_of(request, room)
-    except (ResourceNotFound, NotAllowed) as refusal:
-        return shut(request, code, refusal)
+    room = await own_room(request, code)
     reading = await operations_of(request).broker.read(room.channel, SEEN)
     return html_page(
         request,
@@ -198,14 +186,6 @@ async def gathered(request: Request, room: Room, prefix: str) -> dict[str, Any]:
     people = [each for each in people if not (each.hidden and each.player.startswith(BOT))]
     people.sort(key=lambda each: each.player.startswith(BOT))
     return {"people": people[:PEOPLE], "prefix": prefix}
-
-
-def shut(request: Request, code: str, refusal: Refusal) -> HTMLResponse:
-    """The page of a room that is not there, or not this browser's to control."""
-    if isinstance(refusal, ResourceNotFound):
-        return gone(request, code)
-    code = code.upper()
-    return html_page(request, "claim.html", 403, code=code, here="host")
 
 
 def _credential(request: Request, room: Room) -> str:
@@ -249,10 +229,17 @@ async def claim(request: Request, code: str) -> Response:
 
 async def handover(request: Request, code: str) -> HTMLResponse:
     """The link that makes another device a remote, to be scanned."""
-    room = await rooms.room_of(request, code)
+    room = await own_room(request, code)
     token, address = token_of(request, room), address_for_others(request)
     link = f"{address}/r/{room.code}/remote#{token}" if address else ""
     return html_page(request, "_handover.html", qr=qr(link) if link else "")
+
+
+async def own_room(request: Request, code: str) -> Room:
+    """The room, if it is this browser's to control; raises `NoRoom` or `NotAllowed`."""
+    room = await rooms.room_of(request, code)
+    grant_of(request, room)
+    return room
 
 
 def token_of(request: Request, room: Room) -> str:

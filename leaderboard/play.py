@@ -14,10 +14,11 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from leaderboard import rooms
 from leaderboard.answers import is_public, settings_of
 from leaderboard.broker import Broker
-from leaderboard.errors import ResourceNotFound
+from leaderboard.errors import Refusal, ResourceNotFound
 from leaderboard.names import graphemes
 from leaderboard.ranking import View
 from leaderboard.rendering import PageRoute, html_page
+from leaderboard.rooms import NoRoom
 from leaderboard.settings import MAX_TOP
 from leaderboard.standing import explain, in_order
 
@@ -25,17 +26,28 @@ LONGEST_CODE = 12
 """Letters of a code that are kept of what somebody types."""
 
 
+class RoomRoute(PageRoute):
+    """A route of a page of a room, ``code`` in its path: one that is not there has a page, too."""
+
+    def refused(self, request: Request, refusal: Refusal) -> Response:
+        """For no room, the form for a code, in which this one stands."""
+        if isinstance(refusal, NoRoom):
+            code = request.path_params["code"]
+            return _code_page(request, "".join(graphemes(code)[:LONGEST_CODE]).upper())
+        return super().refused(request, refusal)
+
+
 def router() -> APIRouter:
     """The routes. They expect what those of `pages` do."""
-    routes = APIRouter(route_class=PageRoute, include_in_schema=False)
-    for path, page in (
-        ("/play", start),
-        ("/j", code_form),
-        ("/j/{code}", name_form),
-        ("/r/{code}", room),
-        ("/r/{code}/results", results),
+    routes = APIRouter(include_in_schema=False)
+    for path, page, kind in (
+        ("/play", start, PageRoute),
+        ("/j", code_form, PageRoute),
+        ("/j/{code}", name_form, RoomRoute),
+        ("/r/{code}", room, RoomRoute),
+        ("/r/{code}/results", results, RoomRoute),
     ):
-        routes.add_api_route(path, page, methods=["GET", "HEAD"])
+        routes.add_api_route(path, page, methods=["GET", "HEAD"], route_class_override=kind)
     return routes
 
 
@@ -51,17 +63,14 @@ async def code_form(request: Request, code: str = "") -> Response:
     letters = "".join(each for each in code.upper() if each.isalnum())[:LONGEST_CODE]
     try:
         found = await rooms.room_of(request, letters)
-    except ResourceNotFound:
+    except NoRoom:
         return _code_page(request, "".join(graphemes(code.strip())[:LONGEST_CODE]))
     return RedirectResponse(f"/j/{found.code}", 303)
 
 
 async def name_form(request: Request, code: str) -> HTMLResponse:
     """Who joins: a suggested name, or one's own."""
-    try:
-        found = await rooms.room_of(request, code)
-    except ResourceNotFound:
-        return gone(request, code)
+    found = await rooms.room_of(request, code)
     name = await rooms.free_name(request, found)
     full = await rooms.is_full(request, found)
     return html_page(request, "join.html", here="play", room=found, name=name, full=full)
@@ -69,19 +78,13 @@ async def name_form(request: Request, code: str) -> HTMLResponse:
 
 async def room(request: Request, code: str) -> HTMLResponse:
     """The game: lobby, countdown, round and podium, as the room's board says."""
-    try:
-        found = await rooms.room_of(request, code)
-    except ResourceNotFound:
-        return gone(request, code)
+    found = await rooms.room_of(request, code)
     return html_page(request, "room.html", here="play", room=found)
 
 
 async def results(request: Request, code: str) -> HTMLResponse:
     """How the present round stands: podium, table, and downloads."""
-    try:
-        found = await rooms.room_of(request, code)
-    except ResourceNotFound:
-        return gone(request, code)
+    found = await rooms.room_of(request, code)
     if not await is_public(request, found.channel):
         raise ResourceNotFound("This server shows its boards only to those who play.")
     broker: Broker = request.app.state.broker
@@ -91,11 +94,6 @@ async def results(request: Request, code: str) -> HTMLResponse:
     return html_page(
         request, "results.html", here="play", room=found, standings=standings, top=MAX_TOP
     )
-
-
-def gone(request: Request, code: str) -> HTMLResponse:
-    """The page of a room that is not there (any more)."""
-    return _code_page(request, "".join(graphemes(code)[:LONGEST_CODE]).upper())
 
 
 def _code_page(request: Request, missing: str = "") -> HTMLResponse:

@@ -33,9 +33,13 @@ class PageRoute(APIRoute):
             try:
                 return await handle(request)
             except Refusal as refusal:
-                return error_page(request, refusal.status, refusal.message)
+                return self.refused(request, refusal)
 
         return handle_page
+
+    def refused(self, request: Request, refusal: Refusal) -> Response:
+        """What is answered to a request that was refused."""
+        return error_page(request, refusal.status, refusal.message)
 
 
 def html_page(

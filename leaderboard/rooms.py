@@ -106,6 +106,10 @@ class Room(Struct, frozen=True):
     game: Game
 
 
+class NoRoom(ResourceNotFound):
+    """There is no room with that code, or not any more."""
+
+
 class Joined(Struct, frozen=True):
     """A player of a room. ``token`` is good for its row, there alone and for a day."""
 
@@ -183,14 +187,14 @@ async def _check_ceiling(operations: Operations, most: int) -> None:
 
 
 async def room_of(request: Request, code: str) -> Room:
-    """The room with a code, in any case; raises `ResourceNotFound` for one that never was or has ended."""
+    """The room with a code, in any case; raises `NoRoom` for one that never was or has ended."""
     code = code.upper()
     try:
         msgspec.convert(code, Code)
         reading: Reading = await operations_of(request).broker.read(channel_of(code), _ONE)
         game = msgspec.json.decode(reading.props, type=Game)
     except (msgspec.ValidationError, Unauthorized):
-        raise ResourceNotFound(
+        raise NoRoom(
             f"There is no room {code[:12]!a}. The code may be misspelt, or the room has ended."
         ) from None
     players = reading.windows[_ONE].total

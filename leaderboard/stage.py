@@ -13,11 +13,10 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from leaderboard import rooms
 from leaderboard.answers import operations_of
 from leaderboard.engines import Reading
 from leaderboard.errors import BadRequest, ResourceNotFound
-from leaderboard.host import SEEN, ControlRoute, form_of, gathered, staging, token_of
+from leaderboard.host import SEEN, ControlRoute, form_of, gathered, own_room, staging, token_of
 from leaderboard.rendering import html_page
 from leaderboard.replies import encode
 from leaderboard.rooms import MOST_BOTS, MOST_RATE, Room
@@ -77,8 +76,7 @@ async def control(request: Request, code: str, act: str) -> Response:
 
 async def _room(request: Request, code: str) -> tuple[Room, Reading]:
     """The room, if the request is its host's, and its board."""
-    room = await rooms.room_of(request, code)
-    token_of(request, room)
+    room = await own_room(request, code)
     return room, await operations_of(request).broker.read(room.channel, SEEN)
 
 
