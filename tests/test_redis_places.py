@@ -20,6 +20,7 @@ from tests.engines import Clock, World, eventually, score
 from tests.needs import needs
 from tests.redis_server import RedisServer
 from tests.test_redis_equal import compare
+from tests.test_redis_start import no_other_layout
 
 
 def folder(parent: Path, name: str) -> Path:
@@ -85,6 +86,20 @@ async def test_processes_of_a_cluster_hear_of_each_other(cluster: str) -> None:
         await world.engine.stop()
 
 
+async def test_another_layout_does_not_start_in_a_cluster(
+    cluster: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await no_other_layout(cluster, monkeypatch)
+
+
+async def test_another_layout_does_not_start_on_independent_servers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ExitStack() as stack:
+        url = ",".join(each.patient_url for each in servers(tmp_path, stack, 2))
+        await no_other_layout(url, monkeypatch)
+
+
 async def test_independent_servers_share_the_boards_out(tmp_path: Path) -> None:
     with ExitStack() as stack:
         both = servers(tmp_path, stack, 2)
@@ -133,7 +148,9 @@ async def test_each_server_is_told_of_though_another_is_away(tmp_path: Path) -> 
         await world.engine.stop()
 
 
-async def test_a_service_of_sentinels_is_followed_to_its_new_master(tmp_path: Path) -> None:
+async def test_a_service_of_sentinels_is_followed_to_its_new_master(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with ExitStack() as stack:
         master, replica = servers(tmp_path, stack, 2, "--repl-diskless-sync-delay", "0")
         await replica.ask("REPLICAOF", "127.0.0.1", master.port)
@@ -164,6 +181,7 @@ async def test_a_service_of_sentinels_is_followed_to_its_new_master(tmp_path: Pa
                 await asyncio.sleep(0.1)
         reading = await world.read("/a/x", floor=(epoch, 1))
         assert (reading.epoch, reading.version >= 2) == (epoch, True)
+        await no_other_layout(url, monkeypatch)
         await world.engine.stop()
 
 

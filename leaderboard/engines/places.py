@@ -21,7 +21,8 @@ from redis.exceptions import RedisError
 TIMEOUT = 1.0
 """Seconds that a server may be silent, unless the URL says another `socket_timeout`: as long as a publish waits."""
 LAYOUT = "lb1"
-"""What all keys begin with. The number is that of their layout: programs that differ in it share nothing."""
+"""What all keys begin with. The number is that of their layout: programs that differ in it share nothing but the
+key that says which layout is in use."""
 OLDEST = (7, 0)
 """The first Redis that has all commands of the scripts; every Valkey has them."""
 # In each sixteenth of the slots, the smallest number whose own slot is in its middle half: the numbers 0 to 15 would be
@@ -57,6 +58,7 @@ class Places:
     """What an engine's URL says. Raises `ValueError` for one that cannot be read."""
 
     def __init__(self, url: str) -> None:
+        self.layout = LAYOUT
         self.kind: Kind = "servers"
         self.service = ""
         parts = url.split(",") if url.count("://") > 1 else [url]
@@ -99,7 +101,11 @@ class Places:
 
     def base(self, partition: int) -> str:
         """What all keys of a partition begin with."""
-        return f"{LAYOUT}:{{{self.tags[partition]}}}"
+        return f"{self.layout}:{{{self.tags[partition]}}}"
+
+    def layout_key(self) -> str:
+        """The key in which processes say which layout is in use, the same in all layouts; in the first partition."""
+        return f"lb:{{{self.tags[0]}}}:layout"
 
     def connection(self, address: Address) -> Connection:
         """A connection to a server, not yet made."""

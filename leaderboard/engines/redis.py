@@ -31,6 +31,7 @@ from leaderboard.engines import (
     Outcome,
     Reading,
     Running,
+    answer_of,
     scripts,
     wire,
 )
@@ -60,6 +61,8 @@ RENEWALS = 50
 """Of these at a time."""
 WATCH_PACE = 1.0
 """Seconds between two counts of those who watch a board, unless the first comes or the last goes."""
+FORGOTTEN = 20.0
+"""Seconds after which a layout of keys is free when all its processes have ended: scripts/layout.lua."""
 START = 5.0
 """Seconds that a server has to be there at the start: it may be starting itself."""
 
@@ -89,6 +92,8 @@ class RedisEngine(Engine):
         self._lost_touch: set[int] = set()
         """Partitions of which changes may have been missed."""
         self._misplaced = asyncio.Event()
+        self._layout_found = ""
+        """The layout of keys that was in use at the last look."""
         self.changed: Callable[[str], None] = _ignore
         self.relayed: Callable[[str, Sequence[str], bool], None] = _ignore
         self.revoked: Callable[[str, float], None] = _ignore
@@ -129,6 +134,14 @@ class RedisEngine(Engine):
         ]
         for link in self._links.values():
             await link.open(self._channels(link))
+        layout = await answer_of(self._ask_layout)
+        if isinstance(layout, Refusal):
+            raise RedisError(str(layout))
+        if layout != self._places.layout:
+            raise Unusable(
+                f"processes of another version, which keep boards in another way ({layout}, not {self._places.layout}),"
+                f" use this Redis: end them and wait {FORGOTTEN:.0f} seconds, or name another Redis"
+            )
 
     async def stop(self) -> None:
         await end(self._tasks)
@@ -459,6 +472,8 @@ class RedisEngine(Engine):
         for path in self._watched:
             if self._partition(path) is partition:
                 self._tell_watched(path)
+        if partition.number == 0:
+            self._watch_layout()
         if partition.number == 0 and self._revocations:
             self._ask_revocations(list(self._revocations.items()), self._take_revocations)
         healthy = all(each.link.up for each in self._partitions)
@@ -535,9 +550,33 @@ class RedisEngine(Engine):
 
     # -- the servers --------------------------------------------------------------------------------------------------
 
+    def _ask_layout(self, done: Callable[[str | Refusal], None]) -> None:
+        """Say that this layout of keys is in use, unless another is; it answers which."""
+
+        def answered(answer: Any) -> None:
+            done(answer if isinstance(answer, Refusal) else answer.decode())
+
+        key, own = self._places.layout_key(), self._places.layout.encode()
+        self._partitions[0].link.run("layout", key, own, answered)
+
+    def _watch_layout(self) -> None:
+        def answered(layout: str | Refusal) -> None:
+            if isinstance(layout, Refusal):
+                return
+            if layout not in (self._places.layout, self._layout_found):
+                log.error(
+                    "processes of another version use this Redis too, with their own boards (%s, not %s): end either",
+                    layout,
+                    self._places.layout,
+                )
+            self._layout_found = layout
+
+        self._ask_layout(answered)
+
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP)
+            self._watch_layout()
             for partition in self._partitions:
                 self._sweep_one(partition)
 

@@ -26,6 +26,7 @@ _PARTS = {
     "lead": ("partition",),
     "unled": ("partition",),
     "lease": ("partition",),
+    "layout": (),
 }
 
 
