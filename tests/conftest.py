@@ -168,6 +168,12 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
         yield server
 
 
+@pytest.fixture(scope="session")
+def redis_user(redis_server: RedisServer) -> str:
+    """The URL of that server for a user who may do what docs/scaling.md says and no more."""
+    return redis_server.admit()
+
+
 _boards = itertools.count(1)
 
 
@@ -181,7 +187,11 @@ def board() -> str:
 async def engine(request: pytest.FixtureRequest) -> AsyncIterator[Opener]:
     """Opens the engine under test with limits of the test's own; in a test one at a time."""
     redis = request.getfixturevalue("redis_server") if request.param == "redis" else None
-    open_ = MemoryEngine if redis is None else partial(RedisEngine, redis.patient_url)
+    open_ = (
+        MemoryEngine
+        if redis is None
+        else partial(RedisEngine, request.getfixturevalue("redis_user"))
+    )
     async with AsyncExitStack() as stack:
 
         async def engine(**limits: Any) -> World:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -10,10 +11,12 @@ import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+from urllib.parse import quote
 
 from redis.asyncio.connection import Connection
 
 from leaderboard.engines.places import ask_once
+from tests.documents import blocks
 from tests.needs import needs
 
 
@@ -25,6 +28,23 @@ def free_port() -> int:
             port: int = taken.getsockname()[1]
         if port < 55_000:
             return port
+
+
+def rule() -> list[str]:
+    """The words by which docs/scaling.md makes a user that may do what is needed and no more."""
+    (text,) = [each.text for each in blocks("sh") if each.text.startswith("redis-cli ACL SETUSER")]
+    return shlex.split(text.replace("\\\n", ""))
+
+
+def admit(ports: list[int], url: str) -> str:
+    """Make that user at each server, and give the URL for it."""
+    program, *words = rule()
+    client = str(needs("redis-server").with_name(program))
+    for port in ports:
+        command = [client, "-e", "-p", str(port), *words]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    (password,) = [word[1:] for word in words if word.startswith(">")]
+    return url.replace("//", f"//{words[2]}:{quote(password)}@")
 
 
 class RedisServer:
@@ -47,6 +67,10 @@ class RedisServer:
     def patient_url(self) -> str:
         """Its URL for tests that are not about silence: on a busy machine a second is no time."""
         return f"{self.url}?socket_timeout=20"
+
+    def admit(self) -> str:
+        """Make that user as it is written, and give the URL for it."""
+        return admit([self.port], self.patient_url)
 
     def __enter__(self) -> RedisServer:
         self.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -18,8 +19,9 @@ from leaderboard.engines.redis import RedisEngine
 from leaderboard.settings import Limits
 from tests.engines import Clock, World, eventually, score
 from tests.needs import needs
-from tests.redis_server import RedisServer
+from tests.redis_server import RedisServer, admit
 from tests.test_redis_equal import compare
+from tests.test_redis_faults import refusal_of
 from tests.test_redis_start import no_other_layout
 
 
@@ -84,6 +86,20 @@ async def test_processes_of_a_cluster_hear_of_each_other(cluster: str) -> None:
     assert len(await other.find("/a/*")) == 40
     for world in (one, other):
         await world.engine.stop()
+
+
+async def test_the_user_of_the_page_may_do_all_in_a_cluster(cluster: str) -> None:
+    ports = [int(port) for port in re.findall(r":(\d+)", cluster)]
+    url = admit(ports, cluster)
+    await compare(url, 52, 300)
+    for right in ("spublish", "ssubscribe", "cluster|slots"):
+        admit(ports, cluster)
+        for port in ports:
+            node = RedisServer(Path(), port=port)
+            await node.ask("ACL", "SETUSER", "leaderboard", f"-{right}")
+        said = await refusal_of(url)
+        assert right in said.lower()
+        assert "docs/scaling.md has the rule" in said
 
 
 async def test_another_layout_does_not_start_in_a_cluster(

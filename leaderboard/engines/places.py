@@ -12,7 +12,7 @@ import zlib
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from redis.asyncio.connection import Connection, parse_url
+from redis.asyncio.connection import Connection, SSLConnection, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.crc import key_slot
@@ -45,6 +45,8 @@ EVEN_TAGS = [
     "62",
     "48",
 ]
+
+ESCAPES = "with / ? # @ : of a password written %2F %3F %23 %40 %3A"
 
 Address = tuple[str, int]
 Kind = Literal["servers", "cluster", "sentinel"]
@@ -151,7 +153,12 @@ class Places:
         if self._sentinel_password:
             own["password"] = self._sentinel_password
         words = ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self.service)
-        (found,) = await self._answers(own, words)
+        try:
+            (found,) = await self._answers(own, words)
+        except RedisError as error:
+            if "unknown command" in str(error):
+                raise Unusable("the server is no sentinel: its URL begins with redis://") from error
+            raise
         if found is None:
             raise Unusable(f"the sentinels know no service {self.service!r}")
         return [(found[0].decode(), int(found[1]))]
@@ -164,15 +171,24 @@ class Places:
         """Raises `Unusable` for a server whose INFO says that it will not do."""
         told = dict(line.partition(":")[::2] for line in info.splitlines())
         version = told.get("redis_version", "")
+        mode = told.get("redis_mode") or told.get("server_mode")  # Valkey's word
         numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
         if numbers < OLDEST:
             needed = ".".join(map(str, OLDEST))
             raise Unusable(f"Redis {version} is too old: {needed} or newer is needed, or Valkey")
-        if told.get("redis_mode") == "cluster" and self.kind != "cluster":
+        if mode == "cluster" and self.kind != "cluster":
             raise Unusable("the server is part of a cluster: its URL begins with redis+cluster://")
+        if mode == "sentinel":
+            raise Unusable(
+                "the server is a sentinel: its URL begins with redis+sentinel:// and ends in the name of the service"
+            )
+        if told.get("role") == "slave" and self.kind == "servers":
+            raise Unusable(
+                "the server is a replica, which takes no writes: name its master, or its sentinels (redis+sentinel://)"
+            )
 
 
-async def ask_once(connection: Connection, *commands: tuple[str, ...]) -> list[Any]:
+async def ask_once(connection: Connection, *commands: tuple[Any, ...]) -> list[Any]:
     """The answers to commands, over a connection of their own. Raises what the server refuses with."""
     try:
         await connection.connect()  # type: ignore[no-untyped-call]
@@ -183,11 +199,27 @@ async def ask_once(connection: Connection, *commands: tuple[str, ...]) -> list[A
 
 
 def _options(url: str) -> dict[str, Any]:
-    if urlsplit(url).scheme not in ("redis", "rediss"):
-        raise ValueError(f"{url.partition('://')[0]}:// is no scheme of a Redis server")
+    scheme = url.partition("://")[0]
+    if scheme not in ("redis", "rediss"):
+        raise ValueError(f"{scheme}:// is no scheme of a Redis server")
+    try:
+        _ = urlsplit(url).port
+    except ValueError:  # whose text may hold a part of the password
+        raise ValueError(
+            f"the host and the port cannot be read: {scheme}://user:password@host:6379, {ESCAPES}"
+        ) from None
     options: dict[str, Any] = dict(parse_url(url))
     options.setdefault("host", "127.0.0.1")
     options.setdefault("port", 6379)
+    try:
+        made = _connection(options)
+        if isinstance(made, SSLConnection):
+            made.ssl_context.get()
+    except TypeError as error:
+        name = str(error).rpartition(" ")[2]
+        raise ValueError(f"{name} is no option of {scheme}://") from None
+    except (RedisError, OSError) as error:
+        raise ValueError(f"an option that begins with ssl_ cannot be used: {error}") from None
     return options
 
 

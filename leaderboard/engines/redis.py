@@ -31,10 +31,10 @@ from leaderboard.engines import (
     Outcome,
     Reading,
     Running,
-    answer_of,
     scripts,
     wire,
 )
+from leaderboard.engines.inspection import explained, inspect
 from leaderboard.engines.link import Link, end
 from leaderboard.engines.partition import Partition
 from leaderboard.engines.places import Address, Places, Unusable
@@ -61,8 +61,6 @@ RENEWALS = 50
 """Of these at a time."""
 WATCH_PACE = 1.0
 """Seconds between two counts of those who watch a board, unless the first comes or the last goes."""
-FORGOTTEN = 20.0
-"""Seconds after which a layout of keys is free when all its processes have ended: scripts/layout.lua."""
 START = 5.0
 """Seconds that a server has to be there at the start: it may be starting itself."""
 
@@ -107,7 +105,8 @@ class RedisEngine(Engine):
         end = loop.time() + START
         while True:
             try:
-                await self._open()
+                with explained():
+                    await self._open()
                 break
             except (ValueError, Unusable) as error:
                 await self._close_links()
@@ -115,7 +114,8 @@ class RedisEngine(Engine):
             except (RedisError, OSError) as error:
                 await self._close_links()
                 if loop.time() > end:
-                    raise CannotOpen(f"Redis cannot be reached: {error}") from error
+                    said = str(error) or "it does not answer"
+                    raise CannotOpen(f"Redis cannot be reached: {said}") from error
                 await asyncio.sleep(0.2)
         self._lost_touch.clear()
         self._tasks = [
@@ -132,16 +132,10 @@ class RedisEngine(Engine):
             Partition(number, self._places.base(number), self._links[address])
             for number, address in enumerate(places)
         ]
-        for link in self._links.values():
+        for address, link in self._links.items():
+            bases = [each.base for each in self._partitions if each.link is link]
+            await inspect(self._places, address, bases, self._scripts)
             await link.open(self._channels(link))
-        layout = await answer_of(self._ask_layout)
-        if isinstance(layout, Refusal):
-            raise RedisError(str(layout))
-        if layout != self._places.layout:
-            raise Unusable(
-                f"processes of another version, which keep boards in another way ({layout}, not {self._places.layout}),"
-                f" use this Redis: end them and wait {FORGOTTEN:.0f} seconds, or name another Redis"
-            )
 
     async def stop(self) -> None:
         await end(self._tasks)
@@ -550,28 +544,23 @@ class RedisEngine(Engine):
 
     # -- the servers --------------------------------------------------------------------------------------------------
 
-    def _ask_layout(self, done: Callable[[str | Refusal], None]) -> None:
-        """Say that this layout of keys is in use, unless another is; it answers which."""
+    def _watch_layout(self) -> None:
+        """Say that this layout of keys is in use; another may be, if what was said is lost."""
 
         def answered(answer: Any) -> None:
-            done(answer if isinstance(answer, Refusal) else answer.decode())
+            if isinstance(answer, Refusal):
+                return
+            own, found = self._places.layout, answer.decode()
+            if found not in (own, self._layout_found):
+                log.error(
+                    "processes of another version use this Redis too, with their own boards (%s, not %s): end either",
+                    found,
+                    own,
+                )
+            self._layout_found = found
 
         key, own = self._places.layout_key(), self._places.layout.encode()
         self._partitions[0].link.run("layout", key, own, answered)
-
-    def _watch_layout(self) -> None:
-        def answered(layout: str | Refusal) -> None:
-            if isinstance(layout, Refusal):
-                return
-            if layout not in (self._places.layout, self._layout_found):
-                log.error(
-                    "processes of another version use this Redis too, with their own boards (%s, not %s): end either",
-                    layout,
-                    self._places.layout,
-                )
-            self._layout_found = layout
-
-        self._ask_layout(answered)
 
     async def _sweep(self) -> None:
         while True:

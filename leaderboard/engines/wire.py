@@ -355,6 +355,11 @@ def truth_of(answer: bytes) -> bool:
     return _decode(answer, type=bool)
 
 
+def fitness_of(answer: bytes) -> tuple[list[str], list[str]]:
+    """The answer of `fitness.lua`: commands that are lacking, and keys that are another program's."""
+    return _decode(answer, type=tuple[list[str], list[str]])
+
+
 def message_of(data: bytes) -> tuple[str, bool, list[str]]:
     """A message for those who watch raw events: channel, whether for hosts alone, events."""
     return _decode(data, type=tuple[str, bool, list[str]])

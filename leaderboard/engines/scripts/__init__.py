@@ -5,6 +5,7 @@ A script is known to Redis by the hash of its text, so two versions of this prog
 
 from __future__ import annotations
 
+import re
 from hashlib import sha1
 from importlib.resources import files
 
@@ -27,6 +28,7 @@ _PARTS = {
     "unled": ("partition",),
     "lease": ("partition",),
     "layout": (),
+    "fitness": (),
 }
 
 
@@ -40,6 +42,14 @@ class Script(Struct, frozen=True):
 def load() -> dict[str, Script]:
     """All scripts by name."""
     return {name: _script((*parts, name)) for name, parts in _PARTS.items()}
+
+
+def commands() -> list[str]:
+    """All commands of Redis that the scripts use, but for those that publish."""
+    found: set[bytes] = set()
+    for script in load().values():
+        found.update(re.findall(rb"\bcall\(['\"]([A-Z]+)['\"]", script.text))
+    return sorted(name.decode() for name in found)
 
 
 def _script(parts: tuple[str, ...]) -> Script:
