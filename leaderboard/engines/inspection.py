@@ -19,6 +19,9 @@ from leaderboard.engines.scripts import Script, commands
 
 FORGOTTEN = 20
 """Seconds after which a layout of keys is free when all its processes have ended: scripts/layout.lua."""
+_ANOTHER_NAME = (62, 64)  # OpenSSL's codes for a host and for an address
+_FOR_ANOTHER = "The URL has to name the server as its certificate does"
+_BY_ANOTHER = "Name the file of the authority that has signed it: rediss://…?ssl_ca_certs=ca.pem"
 RULE = "docs/scaling.md has the rule for a user that may do all that is needed"
 
 
@@ -99,13 +102,13 @@ def explained() -> Iterator[None]:
         raise Unusable(f"{error}: {RULE}") from error
     except RedisError as error:
         trouble = error.__context__
+        if "CERTIFICATE_REQUIRED" in str(error):
+            raise Unusable(
+                "the server wants to see a certificate: rediss://…?ssl_certfile=own.pem&ssl_keyfile=own-key.pem"
+            ) from error
         if isinstance(trouble, ssl.SSLCertVerificationError):
             raise Unusable(
-                f"the server's certificate is not trusted: {trouble.verify_message.rstrip('.')}. Name the file of the"
-                " authority that has signed it: rediss://…?ssl_ca_certs=ca.pem"
-            ) from error
-        if isinstance(trouble, ssl.SSLError) and trouble.reason == "WRONG_VERSION_NUMBER":
-            raise Unusable(
-                "the server does not speak TLS at this port: its URL begins with redis://"
+                f"the server's certificate is not trusted: {trouble.verify_message.rstrip('.')}."
+                f" {_FOR_ANOTHER if trouble.verify_code in _ANOTHER_NAME else _BY_ANOTHER}"
             ) from error
         raise

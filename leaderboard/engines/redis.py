@@ -115,7 +115,10 @@ class RedisEngine(Engine):
                 await self._close_links()
                 if loop.time() > end:
                     said = str(error) or "it does not answer"
-                    raise CannotOpen(f"Redis cannot be reached: {said}") from error
+                    raise CannotOpen(
+                        f"Redis cannot be reached: {said.rstrip('.')}. Look whether it runs at that address, with TLS"
+                        " (rediss://) or without (redis://)"
+                    ) from error
                 await asyncio.sleep(0.2)
         self._lost_touch.clear()
         self._tasks = [
