@@ -74,10 +74,10 @@ export function openConsole() {
   function showState() {
     const state = link?.state ?? "closed";
     const shown = element("state");
-    const texts = { ...words.say, offline: words.say.offline(""), closed: say.disconnected };
+    const told = state === "closed" ? say.disconnected : words.link(state);
     shown.dataset.state = state;
-    shown.textContent = texts[state];
-    announcer.say(texts[state]);
+    shown.textContent = told;
+    announcer.say(told);
     element("connect-button").textContent = isLive() ? say.disconnect : say.connect;
     element("connect-button").classList.toggle("primary", !isLive());
     if (!isLive()) {

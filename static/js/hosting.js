@@ -32,10 +32,8 @@ export function host(view, show) {
   const link = connect({ url: location.href, token });
   const badge = () => {
     const shown = element("link");
-    const time = link.lastKnown === null ? "" : words.time(link.lastKnown);
-    const texts = { ...words.say, offline: words.say.offline(time), closed: words.say.offline(time) };
     shown.dataset.state = link.state;
-    shown.textContent = texts[link.state];
+    shown.textContent = words.link(link.state, link.lastKnown);
   };
   badge();
   document.body.addEventListener("lb:state", badge);

@@ -87,12 +87,9 @@ function tell(text) {
 
 /** @param {import("./link.js").State} state */
 function badge(state) {
-  const time = link.lastKnown === null ? "" : words.time(link.lastKnown);
-  const { say } = words;
-  const texts = { ...say, offline: say.offline(time), closed: say.offline(time) };
   const shown = element("link");
   shown.dataset.state = state;
-  shown.textContent = texts[state];
+  shown.textContent = words.link(state, link.lastKnown);
   card.classList.toggle("away", state === "offline" || state === "refused");
 }
 

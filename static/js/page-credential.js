@@ -51,7 +51,7 @@ function show(token, { channel, exp, rate }) {
   const link = connect({ url: location.href, token });
   const badge = () => {
     element("link").dataset.state = link.state;
-    text("link", { ...words.say, offline: words.say.offline(""), closed: words.say.offline("") }[link.state]);
+    text("link", words.link(link.state));
     if (link.state !== "refused") return;
     keep("");
     element("shown").hidden = true;

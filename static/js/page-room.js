@@ -63,10 +63,8 @@ async function begin() {
 
   const badge = () => {
     const shown = element("link");
-    const time = link.lastKnown === null ? "" : words.time(link.lastKnown);
-    const texts = { ...words.say, offline: words.say.offline(time), closed: words.say.offline(time) };
     shown.dataset.state = link.state;
-    shown.textContent = texts[link.state];
+    shown.textContent = words.link(link.state, link.lastKnown);
     if (link.state === "refused") void unseat();
   };
   badge();

@@ -144,9 +144,7 @@ class LiveLeaderboard extends HTMLElement {
     let newest;
     const tell = () => {
       const state = refused ? "refused" : link.state;
-      const away = say.offline(link.lastKnown ? words.time(link.lastKnown) : "");
-      const texts = { ...say, offline: away, closed: away };
-      status.textContent = state === "live" && board.paused ? say.paused : texts[state];
+      status.textContent = state === "live" && board.paused ? say.paused : words.link(state, link.lastKnown);
       status.dataset.state = state;
       this.toggleAttribute("stale", seen && (state !== "live" || newest?.stale === true));
       if (state === "refused" && !seen) show(fallback);

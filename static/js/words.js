@@ -111,4 +111,14 @@ export class TableWords {
   time(time) {
     return this.#time.format(time);
   }
+
+  /**
+   * How a link stands.
+   * @param {import("./link.js").State} state
+   * @param {number | null} [lastKnown]  when it last heard of something, in milliseconds since the epoch
+   */
+  link(state, lastKnown) {
+    if (state !== "offline" && state !== "closed") return this.say[state];
+    return this.say.offline(lastKnown ? this.time(lastKnown) : "");
+  }
 }
