@@ -19,7 +19,7 @@ const ANSWER_MS = 10_000;
 const ECHOES = 10;
 /** Beyond these a game feels late: to most people, and to everybody. */
 const SLOW_MS = { median: 150, worst: 600 };
-export const QUIET_SECONDS = 60;
+const QUIET_SECONDS = 60;
 
 /** The server's answer over HTTP. @param {Setting} setting @returns {Promise<Finding>} */
 export async function checkPage({ origin, say, number }) {

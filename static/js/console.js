@@ -1,5 +1,6 @@
 // The console: one link of its own whose every frame is seen. Connecting, subscribing and publishing go through `Link`,
 // as in every page; what it sends and gets passes a `Wire`, which tells the log and can be slowed, cut and flooded.
+// It is one function, and long: each of its forms speaks over the same link, through the same wire, to the same log.
 
 import { Announcer } from "./announcer.js";
 import { asBot, Crowd } from "./bots.js";

@@ -93,7 +93,7 @@ function gone() {
 }
 
 /** Seconds until the round begins, while it is announced. */
-export function countdown() {
+function countdown() {
   return Math.max(1, Math.ceil((starts - performance.now()) / 1000));
 }
 

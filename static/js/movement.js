@@ -2,7 +2,7 @@
 // instead, the arrows of a busy board would only flicker.
 
 /** How far back the comparison reaches, in milliseconds. */
-export const SPAN = 5000;
+const SPAN = 5000;
 
 /** Snapshots closer together than this share one memory: at most a dozen are kept, however fast the board. */
 const STEP = 500;
