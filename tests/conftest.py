@@ -28,7 +28,7 @@ from leaderboard.engines.memory import MemoryEngine
 from leaderboard.engines.redis import RedisEngine
 from leaderboard.settings import ApiKey, Limits, Settings
 from tests.appsync import Client, connect, credentials
-from tests.engines import ENGINES, Opener, World, opened
+from tests.engines import ENGINES, Open, Opener, World, opened
 from tests.rawsocket import RawSocket
 from tests.redis_server import RedisServer
 
@@ -169,9 +169,10 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
 
 
 @pytest.fixture(scope="session")
-def redis_user(redis_server: RedisServer) -> str:
-    """The URL of that server for a user who may do what docs/scaling.md says and no more."""
-    return redis_server.admit()
+def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """The same of Valkey."""
+    with RedisServer(tmp_path_factory.mktemp("valkey"), program="valkey-server") as server:
+        yield server
 
 
 _boards = itertools.count(1)
@@ -186,12 +187,13 @@ def board() -> str:
 @pytest.fixture(params=ENGINES)
 async def engine(request: pytest.FixtureRequest) -> AsyncIterator[Opener]:
     """Opens the engine under test with limits of the test's own; in a test one at a time."""
-    redis = request.getfixturevalue("redis_server") if request.param == "redis" else None
-    open_ = (
-        MemoryEngine
-        if redis is None
-        else partial(RedisEngine, request.getfixturevalue("redis_user"))
-    )
+    redis: RedisServer | None = None
+    open_: Open = MemoryEngine
+    if request.param != "memory":
+        redis = request.getfixturevalue(f"{request.param}_server")
+        assert redis is not None
+        # As the user who may do what docs/scaling.md says and no more.
+        open_ = partial(RedisEngine, redis.admitted)
     async with AsyncExitStack() as stack:
 
         async def engine(**limits: Any) -> World:

@@ -155,7 +155,7 @@ async def eventually(condition: Callable[[], bool]) -> None:
 
 
 Open = Callable[[Limits, Clock], Engine]
-ENGINES = ("memory", "redis")
+ENGINES = ("memory", "redis", "valkey")
 """What the contract is tested on."""
 
 

@@ -1,4 +1,4 @@
-"""A real Redis server, started and ended by the tests: on a free port of this machine, without persistence."""
+"""A real Redis or Valkey server, started and ended by the tests: on a free port of this machine, keeping nothing."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import time
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,7 +18,7 @@ from redis.asyncio.connection import Connection
 
 from leaderboard.engines.places import ask_once
 from tests.documents import blocks
-from tests.needs import needs
+from tests.needs import Need, needs
 
 
 def free_port() -> int:
@@ -38,10 +39,9 @@ def rule() -> list[str]:
 
 def admit(ports: list[int], url: str) -> str:
     """Make that user at each server, and give the URL for it."""
-    program, *words = rule()
-    client = str(needs("redis-server").with_name(program))
+    _, *words = rule()
     for port in ports:
-        command = [client, "-e", "-p", str(port), *words]
+        command = [str(needs("redis-cli")), "-e", "-p", str(port), *words]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     (password,) = [word[1:] for word in words if word.startswith(">")]
     return url.replace("//", f"//{words[2]}:{quote(password)}@")
@@ -51,12 +51,18 @@ class RedisServer:
     """A process that can be killed, stopped and started again, always on the same port."""
 
     def __init__(
-        self, folder: Path, *options: str, port: int = 0, config: Path | None = None
+        self,
+        folder: Path,
+        *options: str,
+        port: int = 0,
+        config: Path | None = None,
+        program: Need = "redis-server",
     ) -> None:
         self.port = port or free_port()
         self._folder = folder
         self._options = options
         self._sentinel = config
+        self._program = program
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -68,8 +74,9 @@ class RedisServer:
         """Its URL for tests that are not about silence: on a busy machine a second is no time."""
         return f"{self.url}?socket_timeout=20"
 
-    def admit(self) -> str:
-        """Make that user as it is written, and give the URL for it."""
+    @cached_property
+    def admitted(self) -> str:
+        """Its URL for that user, who is made when this is first asked for."""
         return admit([self.port], self.patient_url)
 
     def __enter__(self) -> RedisServer:
@@ -84,7 +91,7 @@ class RedisServer:
     def start(self) -> None:
         """Start it, empty, and wait until it answers."""
         command = [
-            str(needs("redis-server")),
+            str(needs(self._program)),
             *((str(self._sentinel), "--sentinel") if self._sentinel else ()),
             *("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder)),
             *(() if self._sentinel else ("--save", "", "--appendonly", "no")),

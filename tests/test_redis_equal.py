@@ -191,6 +191,11 @@ async def test_the_same_events_give_the_same_bytes(redis_server: RedisServer, se
     await compare(redis_server.patient_url, seed, 1500)
 
 
+async def test_and_so_does_valkey(valkey_server: RedisServer) -> None:
+    await valkey_server.empty()
+    await compare(valkey_server.patient_url, 6, 1500)
+
+
 def main(url: str, events: int, seed: int) -> None:
     """A run by hand, with a line for each part."""
     total, began = 0, time.monotonic()

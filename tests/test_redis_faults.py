@@ -23,6 +23,7 @@ from leaderboard.errors import (
 )
 from leaderboard.settings import Limits, Namespace
 from tests.engines import RULES, SUM, Clock, World, eventually, score
+from tests.needs import Need
 from tests.redis_server import RedisServer, free_port
 
 
@@ -287,15 +288,23 @@ async def test_a_wrong_password_is_told(tmp_path: Path) -> None:
         await engine.stop()
 
 
+@pytest.mark.parametrize("program", ["redis-server", "valkey-server"])
 async def test_a_cluster_and_a_single_server_are_told_apart(
-    tmp_path: Path, server: RedisServer
+    tmp_path: Path, server: RedisServer, program: Need
 ) -> None:
-    with RedisServer(tmp_path / "..", "--cluster-enabled", "yes") as member:
+    with RedisServer(tmp_path / "..", "--cluster-enabled", "yes", program=program) as member:
         assert "redis+cluster://" in await refusal_of(member.url)
     assert "is no cluster" in await refusal_of(server.url.replace("redis", "redis+cluster", 1))
 
 
-def test_a_server_that_is_too_old_is_told() -> None:
+async def test_a_server_that_is_too_old_is_told(tmp_path: Path) -> None:
+    with RedisServer(tmp_path, program="old-redis-server") as old:
+        assert "Redis 6.2.5 is too old: 7.0 or newer is needed, or Valkey" in await refusal_of(
+            old.url
+        )
+
+
+def test_by_its_words_a_server_is_too_old_or_will_do() -> None:
     places = Places("redis://127.0.0.1")
     with pytest.raises(Unusable, match=r"6\.2\.14 is too old: 7\.0 or newer"):
         places.check("redis_version:6.2.14\r\nredis_mode:standalone\r\n")

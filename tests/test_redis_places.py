@@ -45,7 +45,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with ExitStack() as stack:
         nodes = servers(tmp_path_factory.mktemp("cluster"), stack, 3, *options)
         hosts = [f"127.0.0.1:{node.port}" for node in nodes]
-        client = str(needs("redis-server").with_name("redis-cli"))
+        client = str(needs("redis-cli"))
         create = [client, "--cluster", "create", *hosts, "--cluster-yes"]
         subprocess.run(create, check=True, capture_output=True)
         for node in nodes:  # created, a cluster does not serve yet
@@ -90,12 +90,14 @@ async def test_processes_of_a_cluster_hear_of_each_other(cluster: str) -> None:
 
 async def test_the_user_of_the_page_may_do_all_in_a_cluster(cluster: str) -> None:
     ports = [int(port) for port in re.findall(r":(\d+)", cluster)]
+    nodes = [RedisServer(Path(), port=port) for port in ports]
+    for node in nodes:
+        await node.empty()
     url = admit(ports, cluster)
     await compare(url, 52, 300)
     for right in ("spublish", "ssubscribe", "cluster|slots"):
         admit(ports, cluster)
-        for port in ports:
-            node = RedisServer(Path(), port=port)
+        for node in nodes:
             await node.ask("ACL", "SETUSER", "leaderboard", f"-{right}")
         said = await refusal_of(url)
         assert right in said.lower()

@@ -194,7 +194,7 @@ async def test_a_server_that_wants_a_password_says_so(guarded: RedisServer) -> N
 
 async def test_each_right_that_a_user_lacks_is_named(guarded: RedisServer) -> None:
     """So the rule of the page holds no right that is not needed, on one server or on a cluster."""
-    url = guarded.admit()
+    url = guarded.admitted
     of_clusters = ("+spublish", "+ssubscribe", "+cluster|slots")
     goes_without = "+info"  # then the server's version is not looked at
     asked = 0
