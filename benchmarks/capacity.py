@@ -27,7 +27,8 @@ class Costs:
     """Of a board, once per pass: the script's answer, and the encoding."""
     redis_publish: float = 34e-6
     redis_read: float = 15e-6
-    connection: float = 8e3
+    connection: float = 14.1e3
+    """Of the process, idle with one subscription: 13.8 KiB by `python -m benchmarks idle`. The kernel has its own."""
     snapshot: float = 1e3
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import replace
 
@@ -55,4 +56,15 @@ def test_two_levels_give_the_top_and_the_ranks_of_one_board() -> None:
 
 
 def test_the_page_shows_what_the_arithmetic_gives() -> None:
-    assert table(COSTS) in (ROOT / "docs" / "scaling.md").read_text("utf-8")
+    page = (ROOT / "docs" / "scaling.md").read_text("utf-8")
+    assert table(COSTS) in page
+    assert f"| a connection with a subscription | {COSTS.connection / 1e3:.1f} kB |" in page
+    everybody = need(Load(subscribers=10_000_000, publishes=1e6, interval=1.0), COSTS)
+    assert f"{everybody.memory / 1e9:.0f} GB of connections" in page
+    assert f"a GiB holds {2**30 / COSTS.connection / 1e3:.0f},000 such connections" in page
+
+
+def test_a_connection_costs_what_was_measured_last() -> None:
+    measured = json.loads((ROOT / "docs" / "performance.json").read_text("utf-8"))["idle"]["rows"]
+    (kib,) = [row["kib"] for row in measured if row["name"] == "leaderboard"]
+    assert COSTS.connection == pytest.approx(kib * 1024, rel=0.1)
