@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -57,12 +58,14 @@ class RedisServer:
         port: int = 0,
         config: Path | None = None,
         program: Need = "redis-server",
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.port = port or free_port()
         self._folder = folder
         self._options = options
         self._sentinel = config
         self._program = program
+        self._environment = {**os.environ, **(environment or {})}
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -97,7 +100,7 @@ class RedisServer:
             *(() if self._sentinel else ("--save", "", "--appendonly", "no")),
             *("--loglevel", "warning", *self._options),
         ]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=self._environment)
         for _ in range(500):
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import random
+import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -41,6 +43,7 @@ from leaderboard.events import (
 from leaderboard.ranking import View
 from leaderboard.settings import MAX_SCORE, Limits, Namespace
 from tests.engines import Clock, World
+from tests.needs import needs
 from tests.redis_server import RedisServer
 
 PLAYERS = ("ann", "bob", "a:b", "{x}", "Zoë 😀", "dee dee", '"q"\\', "eve", "0", "-")
@@ -194,6 +197,38 @@ async def test_the_same_events_give_the_same_bytes(redis_server: RedisServer, se
 async def test_and_so_does_valkey(valkey_server: RedisServer) -> None:
     await valkey_server.empty()
     await compare(valkey_server.patient_url, 6, 1500)
+
+
+BACKWARDS = """\
+LC_COLLATE
+order_start forward
+{letters}
+UNDEFINED
+order_end
+END LC_COLLATE
+"""
+
+
+@pytest.fixture
+def backwards(tmp_path: Path) -> dict[str, str]:
+    """The environment of a process in whose locale every text is before those that it is behind elsewhere."""
+    letters = "\n".join(f"<U{code:04X}>" for code in reversed(range(0x20, 0x7F)))
+    source = tmp_path / "backwards.src"
+    source.write_text(BACKWARDS.format(letters=letters))
+    define = [str(needs("localedef")), "-c", "-i", str(source), "-f", "ANSI_X3.4-1968"]
+    # It warns of all that is not defined, and ends with 1 for it.
+    subprocess.run([*define, str(tmp_path / "backwards")], check=False, capture_output=True)
+    return {"LOCPATH": str(tmp_path), "LC_ALL": "backwards"}
+
+
+async def test_the_locale_of_the_server_does_not_matter(
+    tmp_path: Path, backwards: dict[str, str]
+) -> None:
+    """Lua inside Redis compares texts by it; nothing that is seen rests on that."""
+    with RedisServer(tmp_path, environment=backwards) as server:
+        if await server.ask("EVAL", "return tostring('/1' < '/2')", 0) != b"false":
+            pytest.skip("this server does not take its locale from the environment")
+        await compare(server.patient_url, 7, 1500)
 
 
 def main(url: str, events: int, seed: int) -> None:
