@@ -140,6 +140,26 @@ async def test_independent_servers_share_the_boards_out(tmp_path: Path) -> None:
             await world.engine.stop()
 
 
+async def test_databases_of_a_server_hear_nothing_of_each_other(redis_server: RedisServer) -> None:
+    """Redis keeps their keys apart, but not their channels."""
+    await redis_server.empty()
+    one, other = await opened(redis_server.url), await opened(f"{redis_server.url}/1")
+
+    async def tell(world: World, text: str) -> None:
+        await world.publish("/a/x", score("ann", 5), texts=(text,))
+        await world.relay("/r/x", text)
+        await eventually(lambda: len(world.relayed) == 2)
+
+    await tell(other, "for the other")
+    await tell(one, "for one")
+    await other.relay("/r/x", "and no more")
+    await eventually(lambda: len(other.relayed) == 3)
+    assert [text for _, text in one.relayed] == ["for one", "for one"]
+    assert [text for _, text in other.relayed] == ["for the other", "for the other", "and no more"]
+    for world in (one, other):
+        await world.engine.stop()
+
+
 async def test_each_server_is_told_of_though_another_is_away(tmp_path: Path) -> None:
     """Boards of the second that goes are stale at once; those of the first that returns are read again at once."""
     paths = {f"/a/{n}" for n in range(20)}

@@ -102,8 +102,10 @@ class Places:
         return zlib.crc32(path.encode()) % len(self.tags)
 
     def base(self, partition: int) -> str:
-        """What all keys of a partition begin with."""
-        return f"{self.layout}:{{{self.tags[partition]}}}"
+        """What all keys and channels of a partition begin with."""
+        base = f"{self.layout}:{{{self.tags[partition]}}}"
+        database = self._options.get("db", 0)
+        return f"{base}:{database}" if database else base  # databases share their channels
 
     def layout_key(self) -> str:
         """The key in which processes say which layout is in use, the same in all layouts; in the first partition."""
