@@ -116,10 +116,12 @@ async def running(
         server.should_exit = True
         await task
 
-    async with AsyncExitStack() as stack:
-        await ready.wait()
-        yield Server(app, settings, bound.getsockname()[1], stop, stack)
-    await stop()
+    try:
+        async with AsyncExitStack() as stack:
+            await ready.wait()
+            yield Server(app, settings, bound.getsockname()[1], stop, stack)
+    finally:  # of a test that fails too: what is left of a server keeps the loop from ending
+        await stop()
 
 
 Start = Callable[..., Awaitable[Server]]

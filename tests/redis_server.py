@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shlex
 import signal
@@ -9,6 +10,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -132,5 +134,51 @@ class RedisServer:
         connection = Connection(host="127.0.0.1", port=self.port, protocol=2)
         return (await ask_once(connection, words))[0]
 
+    async def until(self, text: bytes, *words: Any) -> None:
+        """Wait until the answer to a command has a text in it."""
+        async with asyncio.timeout(60):
+            while text not in await self.ask(*words):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
     async def empty(self) -> None:
         await self.ask("FLUSHALL")
+
+
+def cluster_of(
+    parent: Path, stack: ExitStack, masters: int, *options: str, replicas: int = 0
+) -> Cluster:
+    """A cluster that serves, of masters with so many replicas each; a node that is gone is missed after a second."""
+    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "1000", *options)
+    nodes = []
+    for number in range(masters * (1 + replicas)):
+        folder = parent / f"node{number}"
+        folder.mkdir()
+        nodes.append(stack.enter_context(RedisServer(folder, *options)))
+    cluster = Cluster(nodes)
+    create = ["redis-cli", "--cluster", "create", *cluster.hosts, "--cluster-yes"]
+    create += ["--cluster-replicas", str(replicas)]
+    subprocess.run(create, check=True, capture_output=True)
+    cluster.wait()
+    return cluster
+
+
+class Cluster:
+    """Servers that share the slots out, the first of them as masters."""
+
+    def __init__(self, nodes: list[RedisServer]) -> None:
+        self.nodes = nodes
+        self.hosts = [f"127.0.0.1:{node.port}" for node in nodes]
+
+    @property
+    def url(self) -> str:
+        """Its URL for tests that are not about silence."""
+        return f"redis+cluster://{','.join(self.hosts)}?socket_timeout=20"
+
+    def wait(self) -> None:
+        """Wait until all nodes say that it serves: created, or whole again, it does not at once."""
+        ends = time.monotonic() + 60
+        for node in self.nodes:
+            ask = ["redis-cli", "-p", str(node.port), "cluster", "info"]
+            while b"cluster_state:ok" not in subprocess.check_output(ask):
+                assert time.monotonic() < ends
+                time.sleep(0.02)

@@ -205,11 +205,15 @@ async def test_a_lost_change_log_makes_all_boards_due(server: RedisServer, join:
 
 
 async def test_a_full_server_refuses_and_does_nothing(server: RedisServer, join: Join) -> None:
-    process = await join()
+    process, other = await join(), await join()
     await process.world.publish("/a/x", score("ann", 5))
     await server.ask("CONFIG", "SET", "maxmemory", "1mb")
     assert isinstance(await process.world.apply("/a/x", score("bob", 5)), EngineFull)
     assert await process.world.scores("/a/x") == [("ann", 5)]
+    # What writes all the same, here that a version was lost, is heard of.
+    before, epoch = other.world.changed["/a/x"], (await process.world.read("/a/x")).epoch
+    await process.world.read("/a/x", floor=(epoch, 9))
+    await eventually(lambda: other.world.changed["/a/x"] > before)
     await server.ask("CONFIG", "SET", "maxmemory", "0")
     await process.world.publish("/a/x", score("bob", 6))
     assert process.health == []

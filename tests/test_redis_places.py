@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,8 +16,7 @@ from leaderboard.engines.places import EVEN_TAGS, Places
 from leaderboard.engines.redis import RedisEngine
 from leaderboard.settings import Limits
 from tests.engines import Clock, World, eventually, score
-from tests.needs import needs
-from tests.redis_server import RedisServer, admit
+from tests.redis_server import RedisServer, admit, cluster_of
 from tests.test_redis_equal import compare
 from tests.test_redis_faults import refusal_of
 from tests.test_redis_start import no_other_layout
@@ -41,20 +38,8 @@ def servers(parent: Path, stack: ExitStack, count: int, *options: str) -> list[R
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a cluster of three masters."""
-    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "1000")
     with ExitStack() as stack:
-        nodes = servers(tmp_path_factory.mktemp("cluster"), stack, 3, *options)
-        hosts = [f"127.0.0.1:{node.port}" for node in nodes]
-        client = str(needs("redis-cli"))
-        create = [client, "--cluster", "create", *hosts, "--cluster-yes"]
-        subprocess.run(create, check=True, capture_output=True)
-        for node in nodes:  # created, a cluster does not serve yet
-            ask = [client, "-p", str(node.port), "cluster", "info"]
-            ends = time.monotonic() + 30
-            while b"cluster_state:ok" not in subprocess.check_output(ask):
-                assert time.monotonic() < ends
-                time.sleep(0.02)
-        yield f"redis+cluster://{','.join(hosts)}?socket_timeout=20"
+        yield cluster_of(tmp_path_factory.mktemp("cluster"), stack, 3).url
 
 
 async def opened(url: str) -> World:
@@ -192,7 +177,8 @@ async def test_a_service_of_sentinels_is_followed_to_its_new_master(
     with ExitStack() as stack:
         master, replica = servers(tmp_path, stack, 2, "--repl-diskless-sync-delay", "0")
         await replica.ask("REPLICAOF", "127.0.0.1", master.port)
-        await eventually_linked(replica)
+        # promoted before it has what its master has, it would be empty
+        await replica.until(b"master_link_status:up", "INFO", "replication")
         settings = folder(tmp_path, "sentinel") / "sentinel.conf"
         settings.write_text(
             f"sentinel monitor mymaster 127.0.0.1 {master.port} 1\n"
@@ -221,13 +207,6 @@ async def test_a_service_of_sentinels_is_followed_to_its_new_master(
         assert (reading.epoch, reading.version >= 2) == (epoch, True)
         await no_other_layout(url, monkeypatch)
         await world.engine.stop()
-
-
-async def eventually_linked(replica: RedisServer) -> None:
-    """Wait until a replica has what its master has: promoted before, it would be empty."""
-    async with asyncio.timeout(15):
-        while b"master_link_status:up" not in await replica.ask("INFO", "replication"):  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
 
 
 # -- URLs --------------------------------------------------------------------------------------------------------------

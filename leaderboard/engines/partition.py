@@ -26,6 +26,9 @@ class Partition:
         """As many were alive at the last look."""
         self.asking = False
         """Whether an answer about its changes is on its way."""
+        self.served = True
+        """Whether the last look at its changes was answered. A server that can be reached may refuse, as a cluster
+        does that is down. Once it was not, changes may have been missed."""
         self._identity = ""
         self._last = 0
         self._told: dict[str, int] = {}

@@ -87,8 +87,6 @@ class RedisEngine(Engine):
         self.processes = 1
         self._poked = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._lost_touch: set[int] = set()
-        """Partitions of which changes may have been missed."""
         self._misplaced = asyncio.Event()
         self._layout_found = ""
         """The layout of keys that was in use at the last look."""
@@ -120,7 +118,6 @@ class RedisEngine(Engine):
                         " (rediss://) or without (redis://)"
                     ) from error
                 await asyncio.sleep(0.2)
-        self._lost_touch.clear()
         self._tasks = [
             asyncio.create_task(self._beat(), name="redis engine's beat"),
             asyncio.create_task(self._sweep(), name="redis engine's sweep"),
@@ -352,7 +349,7 @@ class RedisEngine(Engine):
         self._share("kept", self._partitions[0], self._ask(), wire.texts_of, done)
 
     def reaches(self, channel: str) -> bool:
-        return self._partition(channel).link.up
+        return self._partition(channel).served
 
     # -- what is asked ------------------------------------------------------------------------------------------------
 
@@ -433,14 +430,20 @@ class RedisEngine(Engine):
         if partition.asking or not partition.link.up:
             return
 
+        link = partition.link
+
         def answered(answer: Any) -> None:
+            if partition.link is not link:
+                return  # it has moved, and is asked where it is now
             partition.asking = False
-            if not isinstance(answer, Refusal):
+            if isinstance(answer, Refusal):
+                self._lose([partition])  # though its server may be there: a cluster may be down
+            else:
                 self._learn(partition, wire.changes_of(answer))
 
         partition.asking = True
         ask = wire.encode(self._ask(last=partition.last, alive=ALIVE))
-        partition.link.run("changes", partition.base, ask, answered)
+        link.run("changes", partition.base, ask, answered)
 
     def _learn(self, partition: Partition, changes: wire.Changes) -> None:
         news = partition.learn(changes)
@@ -449,8 +452,8 @@ class RedisEngine(Engine):
         if partition.number == 0 and changes.revocations != partition.revocations:
             partition.revocations = changes.revocations
             self._ask_revocations([], self._take_revocations)
-        if news is None or partition.number in self._lost_touch:
-            self._lost_touch.discard(partition.number)
+        if news is None or not partition.served:
+            partition.served = True
             self._begin_anew(partition)
         watched = []
         for what in news or ():
@@ -473,7 +476,7 @@ class RedisEngine(Engine):
             self._watch_layout()
         if partition.number == 0 and self._revocations:
             self._ask_revocations(list(self._revocations.items()), self._take_revocations)
-        healthy = all(each.link.up for each in self._partitions)
+        healthy = all(each.served for each in self._partitions)
         self.health(healthy)
         if not healthy:  # else all boards are read again
             for path in list(self._watched):
@@ -583,19 +586,19 @@ class RedisEngine(Engine):
     def _reached(self, link: Link) -> None:
         """A server can be reached again, or not any more; or it is not in charge any more."""
         if link.up and not link.moved:
-            self._lost_touch |= {
-                partition.number for partition in self._partitions if partition.link is link
-            }
             self._poked.set()
         else:
             self._misplaced.set()
-            mine = [partition for partition in self._partitions if partition.link is link]
-            for partition in mine:
-                partition.asking = False
-            if (
-                mine and not link.up
-            ):  # the boards of each server that goes, though another was gone before
-                self.health(False)
+            if not link.up:
+                self._lose([each for each in self._partitions if each.link is link])
+
+    def _lose(self, partitions: Sequence[Partition]) -> None:
+        """These are not served: what is known of their boards is stale. Told of all, though others were lost before."""
+        lost = [partition for partition in partitions if partition.served]
+        for partition in partitions:
+            partition.asking = partition.served = False
+        if lost:
+            self.health(False)
 
     async def _follow(self) -> None:
         """Look where the partitions are when a server is gone or says that they have moved."""
@@ -619,8 +622,8 @@ class RedisEngine(Engine):
             if link is None:
                 link = self._links[address] = self._link(address)
             if link is not partition.link:
-                partition.link, partition.asking = link, False
-                self._lost_touch.add(partition.number)
+                partition.link = link
+                self._lose([partition])  # until it has answered there
             link.moved = False
         for address, link in list(self._links.items()):
             mine = self._channels(link)

@@ -1,6 +1,7 @@
 -- What has changed since a number of the log, and that the process which asks is alive.
 
 local up = P .. ':up'
+insist() -- also where memory is full: what is taken away is heard of, and who looks is alive
 call('ZADD', up, exact(clock + ask.alive), ask.process)
 call('ZREMRANGEBYSCORE', up, '-inf', exact(clock - GRACE))
 call('EXPIRE', up, GRACE)

@@ -1,0 +1,128 @@
+"""A cluster that loses a master: what publishers and subscribers see meanwhile and afterwards, over the WebSocket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leaderboard.engines.places import Places
+from tests.appsync import Client, Snapshot, error_types
+from tests.conftest import SCOREKEEPER, VIEWER, running
+from tests.hosting import score
+from tests.redis_server import Cluster, cluster_of
+
+SECRET = "a secret that both of the processes of a test have"
+pytestmark = pytest.mark.timeout(150)  # nodes miss each other slowly where others work too
+
+
+class Watch:
+    """A subscription, and all that it was shown."""
+
+    def __init__(self, client: Client, id_: str) -> None:
+        self._client = client
+        self._id = id_
+        self.shown: list[Snapshot] = []
+
+    async def until(self, holds: Callable[[Snapshot], bool]) -> Snapshot:
+        def note(snapshot: Snapshot) -> bool:
+            self.shown.append(snapshot)
+            return holds(snapshot)
+
+        return await self._client.until(self._id, note)
+
+    @property
+    def lives(self) -> list[str]:
+        """The epochs that the board had, in order; within each of them no version was below the one before."""
+        versions: dict[str, int] = {}
+        for snapshot in self.shown:
+            epoch, version = snapshot["epoch"], snapshot["version"]
+            if epoch:
+                assert version >= versions.pop(epoch, 0), "versions never go back"
+                versions[epoch] = version
+        return list(versions)
+
+
+def total(count: int) -> Callable[[Snapshot], bool]:
+    return lambda snapshot: not stale(snapshot) and bool(snapshot["total"] == count)
+
+
+def stale(snapshot: Snapshot) -> bool:
+    return snapshot.get("stale") is True
+
+
+async def watch(client: Client, board: str) -> Watch:
+    return Watch(client, await client.subscribe(board))
+
+
+async def boards_of(cluster: Cluster, namespace: str) -> dict[int, str]:
+    """For each master, by its port, a board that it has."""
+    places = Places(cluster.url)
+    masters = await places.locate()
+    found: dict[int, str] = {}
+    for number in range(200):
+        path = f"/{namespace}/b{number}"
+        found.setdefault(masters[places.partition(path)][1], path)
+    return found
+
+
+async def until_applied(keeper: Client, board: str, event: dict[str, Any]) -> set[str]:
+    """Send an event again and again until it is applied, as a client does; what it was refused with."""
+    refused: set[str] = set()
+    async with asyncio.timeout(60):
+        while True:
+            answer = await keeper.publish(board, event)
+            if answer["type"] == "publish_success":
+                return refused
+            refused.update(error_types(answer))
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("whole", ["yes", "no"])
+async def test_boards_of_slots_that_a_cluster_does_not_serve_are_stale(
+    tmp_path: Path, whole: str
+) -> None:
+    """A master without a replica is killed. The others answer, that the cluster is down, if it has to be whole."""
+    with ExitStack() as stack:
+        cluster = cluster_of(tmp_path, stack, 3, "--cluster-require-full-coverage", whole)
+        boards = await boards_of(cluster, "leaderboard")
+        killed = cluster.nodes[2]
+        lost = boards.pop(killed.port)
+        async with running(engine_url=cluster.url, secret=SECRET) as server:
+            keeper, watcher = await server.client(SCOREKEEPER), await server.client(VIEWER)
+            http = await server.http()
+            watches = {board: await watch(watcher, board) for board in (*boards.values(), lost)}
+            for board, each in watches.items():
+                await keeper.publish(board, score("ann", 5))
+                await each.until(total(1))
+            killed.kill()
+            affected = watches if whole == "yes" else [lost]
+            for board in affected:
+                seen = await watches[board].until(stale)
+                assert [row["player"] for row in seen["rows"]] == ["ann"]
+                answer = await keeper.publish(board, score("bob", 7))
+                assert error_types(answer) == ["EngineUnavailable"]
+            assert (await http.get("/readyz")).status_code == 503
+            for board in watches.keys() - affected:
+                await keeper.publish(board, score("cid", 1))
+                seen = await watches[board].until(lambda each: each["total"] == 2)
+                assert not stale(seen), "its own slots are served"
+            killed.start()
+            await asyncio.to_thread(cluster.wait)
+            for board, each in watches.items():
+                await until_applied(keeper, board, score("dan", 9))
+                seen = await each.until(lambda snapshot: snapshot["rows"][:1] == top("dan", 9))
+                assert not stale(seen)
+                players = {row["player"] for row in seen["rows"]}
+                assert ("ann" in players) == (board != lost)
+                assert "bob" not in players, "what was refused was not done"
+                assert len(each.lives) == 1 + (board == lost)
+            assert (await http.get("/readyz")).status_code == 200
+
+
+def top(player: str, value: float) -> list[dict[str, Any]]:
+    return [{"rank": 1, "position": 1, "player": player, "score": value}]
