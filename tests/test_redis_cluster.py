@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from leaderboard.engines.places import Places
+from leaderboard.settings import Namespace
 from tests.appsync import Client, Snapshot, error_types
 from tests.conftest import SCOREKEEPER, VIEWER, running
 from tests.hosting import score
@@ -126,3 +127,40 @@ async def test_boards_of_slots_that_a_cluster_does_not_serve_are_stale(
 
 def top(player: str, value: float) -> list[dict[str, Any]]:
     return [{"rank": 1, "position": 1, "player": player, "score": value}]
+
+
+async def test_a_master_that_is_killed_is_followed_by_its_replica(tmp_path: Path) -> None:
+    """Two processes see it: the board goes on where it was, and what is sent until it is answered counts once."""
+    with ExitStack() as stack:
+        cluster = cluster_of(tmp_path, stack, 3, replicas=1)
+        settings: dict[str, Any] = {
+            "engine_url": cluster.url,
+            "secret": SECRET,
+            "namespaces": {"cup": Namespace(mode="sum")},
+        }
+        killed = cluster.nodes[0]
+        board = (await boards_of(cluster, "cup"))[killed.port]
+        async with running(**settings) as one, running(**settings) as other:
+            keeper = await one.client(SCOREKEEPER)
+            watches = [await watch(await each.client(VIEWER), board) for each in (one, other)]
+            for n in range(1, 6):
+                await keeper.publish(board, score("ann", 1, n=n))
+            for each in watches:
+                await each.until(lambda snapshot: snapshot["rows"] == top("ann", 5))
+            assert await killed.ask("WAIT", 1, 20_000) == 1, "its replica has it all"
+            killed.kill()
+            for each in watches:
+                await each.until(stale)
+            refused = set()
+            for n in range(6, 11):
+                refused |= await until_applied(keeper, board, score("ann", 1, n=n))
+            assert refused == {"EngineUnavailable"}
+            for each in watches:
+                seen = await each.until(lambda snapshot: snapshot["rows"] == top("ann", 10))
+                assert not stale(seen)
+                assert len(each.lives) == 1
+            killed.start()  # as a replica of the one that was its own
+            await killed.until(b"master_link_status:up", "INFO", "replication")
+            await until_applied(keeper, board, score("ann", 1, n=11))
+            for each in watches:
+                await each.until(lambda snapshot: snapshot["rows"] == top("ann", 11))
