@@ -15,7 +15,7 @@ from leaderboard.settings import Namespace
 from tests.appsync import Client, Snapshot, error_types
 from tests.conftest import SCOREKEEPER, VIEWER, running
 from tests.hosting import score
-from tests.redis_server import Cluster, cluster_of
+from tests.redis_server import Cluster, RedisServer, cluster_of
 
 SECRET = "a secret that both of the processes of a test have"
 pytestmark = pytest.mark.timeout(150)  # nodes miss each other slowly where others work too
@@ -164,3 +164,50 @@ async def test_a_master_that_is_killed_is_followed_by_its_replica(tmp_path: Path
             await until_applied(keeper, board, score("ann", 1, n=11))
             for each in watches:
                 await each.until(lambda snapshot: snapshot["rows"] == top("ann", 11))
+
+
+async def test_writes_that_a_replica_never_had_take_no_version_back(tmp_path: Path) -> None:
+    """What the master acknowledged last is lost with it; who has seen it is shown what is left as something newer."""
+    with ExitStack() as stack:
+        cluster = cluster_of(tmp_path, stack, 3, replicas=1)
+        settings: dict[str, Any] = {
+            "engine_url": cluster.url,
+            "secret": SECRET,
+            "limits": {"publishes_per_second": 0},
+        }
+        master = cluster.nodes[0]
+        board = (await boards_of(cluster, "leaderboard"))[master.port]
+        replica = await replica_of(cluster, master)
+        async with running(**settings) as server:
+            keeper = await server.client(SCOREKEEPER)
+            seen = await watch(await server.client(VIEWER), board)
+            for value in range(1, 6):
+                await keeper.publish(board, score("ann", value))
+            kept = await seen.until(lambda snapshot: snapshot["rows"] == top("ann", 5))
+            assert await master.ask("WAIT", 1, 20_000) == 1, "its replica has it all"
+            replica.pause()
+            await master.ask(
+                "CLIENT", "KILL", "TYPE", "replica"
+            )  # nothing more is on its way to it
+            for value in range(6, 31):
+                answer = await keeper.publish(board, score("ann", value))
+                assert answer["type"] == "publish_success"
+            lost = await seen.until(lambda snapshot: snapshot["rows"] == top("ann", 30))
+            assert lost["version"] == kept["version"] + 25
+            master.kill()
+            replica.resume()
+            await seen.until(stale)
+            await replica.ask("CLUSTER", "FAILOVER", "TAKEOVER")
+            left = await seen.until(lambda snapshot: snapshot["rows"] == top("ann", 5))
+            assert (left["epoch"], left["version"]) == (lost["epoch"], lost["version"] + 1)
+            await until_applied(keeper, board, score("ann", 7))
+            newer = await seen.until(lambda snapshot: snapshot["rows"] == top("ann", 7))
+            assert newer["version"] == left["version"] + 1
+            assert seen.lives == [kept["epoch"]]
+
+
+async def replica_of(cluster: Cluster, master: RedisServer) -> RedisServer:
+    """The replica of one of the masters."""
+    id_ = await master.ask("CLUSTER", "MYID")
+    [line] = await master.ask("CLUSTER", "REPLICAS", id_)
+    return next(node for node in cluster.nodes if f":{node.port}@".encode() in line)
