@@ -23,11 +23,11 @@ A game client sends a ``publish`` frame with an event such as ``{"player": "ann"
    however many scores came in. What is not ranked goes out as it came: `relays`.
 
 `api` is the same over HTTP, with `answers` in AppSync's shape (`boards` and their `exports`; `sharing` makes links,
-which are a host's `handouts`), `pages` what people look at (by `rendering`, of `templating` and the files of `assets`),
-`client` what programs use (over its `link`, for its `subscriptions`), `standing` and `movement` what a row tells of
-itself. The browser game has `rooms`, which are boards, a `lobby` to get in, its rules in `lights`, its `referee` and
-its `bots`, `suggestions` of `nicknames`, the pages of `play`, and `seats` that move; a `host` leads one from the
-`stage`. While names are hidden, players wear `masks`. Boards in pages of others are `embeds`, `oembed` and the
+which are a host's `handouts`), `pages` what people look at (by `rendering`, of `templating` and `assets`; what they
+load are `files`), `client` what programs use (over its `link`, for its `subscriptions`), `standing` and `movement` what
+a row tells of itself. The browser game has `rooms`, which are boards, a `lobby` to get in, its rules in `lights`, its
+`referee` and its `bots`, `suggestions` of `nicknames`, the pages of `play`, and `seats` that move; a `host` leads one
+from the `stage`. While names are hidden, players wear `masks`. Boards in pages of others are `embeds`, `oembed` and the
 `picture`; the `configurator` makes the `snippets` for them, `packing` one script of many. `workshop` has the pages to
 learn with, one of them by a `guide`.
 
@@ -43,7 +43,7 @@ a `demo` for a whole room; `commands` talk to one, a host's are `control` and `k
 
 A module imports only from those before it:
 ``values`` < ``trust quotas namespaces`` <
-``errors settings names retries frames movement lights lanes beats crowd assets wheel`` <
+``errors settings names retries frames movement lights lanes beats crowd assets wheel files`` <
 ``addresses channels limits logs sources events rounds ranking tokens credentials nicknames standing`` <
 ``certificates emulation cloudformation beside presence curtain suggestions functions grants oidc`` <
 ``people sheets authorizer`` < ``board access`` < ``vouching`` <

@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
 from fastapi import FastAPI, Request, Response
-from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
@@ -42,6 +41,7 @@ from leaderboard.broker import Broker
 from leaderboard.emulation import Emulation, emulated
 from leaderboard.engines import open_engine
 from leaderboard.errors import BadRequest, ResourceNotFound
+from leaderboard.files import Files
 from leaderboard.handlers import Handlers
 from leaderboard.limits import Rates
 from leaderboard.logs import request_id
@@ -160,7 +160,7 @@ def create_app(settings: Settings, sources: Mapping[str, str] | None = None) -> 
         await realtime.serve(websocket)
 
     app.add_api_websocket_route(REALTIME, serve)
-    app.mount("/static", _Files(directory=STATIC))
+    app.mount("/static", Files(STATIC))
     app.add_exception_handler(HTTPException, _unrouted)
     app.add_middleware(_CrossOrigin)
     app.add_middleware(_Guarded)  # so far out that it sees every answer
@@ -268,14 +268,3 @@ class _Identified:
                 extra = {"status": status, "ms": milliseconds}
                 log.debug("%s %s", scope["method"], route, extra=extra)
             request_id.reset(named)
-
-
-class _Files(StaticFiles):
-    """Static files. Browsers keep them but ask again, since their names do not change with their content."""
-
-    def file_response(self, *args: Any, **kwargs: Any) -> Response:
-        response = super().file_response(*args, **kwargs)
-        response.headers["cache-control"] = "no-cache"
-        response.headers["x-content-type-options"] = "nosniff"
-        response.headers["cross-origin-resource-policy"] = "cross-origin"
-        return response

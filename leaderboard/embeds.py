@@ -21,6 +21,7 @@ from leaderboard.answers import NOSNIFF, base_url, is_public, settings_of
 from leaderboard.assets import STATIC
 from leaderboard.errors import BadRequest, ResourceNotFound
 from leaderboard.events import MAX_PLAYER
+from leaderboard.files import takes_gzip
 from leaderboard.packing import pack
 from leaderboard.ranking import View
 from leaderboard.rendering import THEMES, PageRoute, html_page
@@ -78,7 +79,7 @@ async def widget(request: Request) -> Response:
     }
     if etag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
-    compressed = re.search(r"\bgzip\b(?!;\s*q=0\b)", request.headers.get("accept-encoding", ""))
+    compressed = takes_gzip(request.headers)
     if compressed:
         headers["content-encoding"] = "gzip"
     return Response(packed if compressed else plain, 200, headers, "text/javascript")

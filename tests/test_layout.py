@@ -18,6 +18,7 @@ CORRIDOR = (
         "errors",
         "settings",
         "assets",
+        "files",
         "names",
         "retries",
         "frames",

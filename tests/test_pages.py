@@ -117,6 +117,28 @@ async def test_static_files_say_what_they_are(server: Server, path: str, kind: s
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
+@pytest.mark.parametrize(
+    "path", ["/static/js/link.js", "/static/css/board.css", "/static/favicon.svg"]
+)
+async def test_static_text_travels_compressed_to_those_who_say_so(
+    server: Server, path: str
+) -> None:
+    plain = await get(server, path, **{"accept-encoding": "identity"})
+    packed = await get(server, path, **{"accept-encoding": "gzip, br"})
+    assert "content-encoding" not in plain.headers
+    assert packed.headers["content-encoding"] == "gzip"
+    assert int(packed.headers["content-length"]) < int(plain.headers["content-length"])
+    assert packed.content == plain.content  # httpx has unpacked it
+    for answer in (plain, packed):
+        assert "accept-encoding" in answer.headers["vary"]
+        again = await get(
+            server,
+            path,
+            **{"accept-encoding": "gzip", "if-none-match": answer.headers["etag"]},
+        )
+        assert (again.status_code, again.content) == (304, b"")
+
+
 async def test_pages_of_other_sites_may_import_the_modules(server: Server) -> None:
     answer = await get(server, "/static/js/link.js", origin="https://elsewhere.example")
     assert answer.headers["access-control-allow-origin"] == "*"
