@@ -29,7 +29,7 @@ a row tells of itself. The browser game has `rooms`, which are boards, a `lobby`
 `referee` and its `bots`, `suggestions` of `nicknames`, the pages of `play`, and `seats` that move; a `host` leads one
 from the `stage`. While names are hidden, players wear `masks`. Boards in pages of others are `embeds`, `oembed` and the
 `picture`; the `configurator` makes the `snippets` for them, `packing` one script of many. `workshop` has the pages to
-learn with, one of them by a `guide`.
+learn with, one of them by a `guide`; the documentation among them is the `manual`.
 
 The tables of `settings` are `quotas`, `namespaces` and `trust`, of `values`; they come from four `sources`. `app` wires
 it all and `serving` runs it; `addresses` says where, `certificates` under which name, `workers` by how many processes;
@@ -47,7 +47,7 @@ A module imports only from those before it:
 ``addresses channels limits logs sources events rounds ranking tokens credentials nicknames standing`` <
 ``certificates emulation cloudformation beside presence curtain suggestions functions grants oidc`` <
 ``people sheets authorizer`` < ``board access`` < ``vouching`` <
-``messages replies auth engines patience metrics refusals guide packing snippets templating`` < ``snapshots`` <
+``messages replies auth engines patience metrics refusals guide manual packing snippets templating`` < ``snapshots`` <
 ``audience`` < ``hub agenda link asyncapi masks allowances`` < ``fanout relays subscriptions doorway budgets`` <
 ``broker`` < ``handlers`` < ``targets`` < ``operations client referee latency`` < ``session direct simulate`` <
 ``asgi`` < ``realtime strict terminal figures`` < ``answers shell rendering`` < ``exports`` < ``boards rooms`` <

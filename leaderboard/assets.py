@@ -1,4 +1,4 @@
-"""Where the page templates, the static files and the guide of the lab are.
+"""Where the page templates, the static files and the documentation are.
 
 In a checkout, and so in an editable install, their folders stand beside the package; a wheel carries
 them inside it. Nothing else may depend on which of the two it is.
@@ -7,11 +7,12 @@ them inside it. Nothing else may depend on which of the two it is.
 from pathlib import Path
 from typing import Final
 
-__all__ = ["LAB", "STATIC", "TEMPLATES"]
+__all__ = ["DOCS", "LAB", "STATIC", "TEMPLATES"]
 
 _PACKAGE = Path(__file__).resolve().parent
 _HOME = _PACKAGE if (_PACKAGE / "templates").is_dir() else _PACKAGE.parent
 
 TEMPLATES: Final = _HOME / "templates"
 STATIC: Final = _HOME / "static"
-LAB: Final = _HOME / "docs" / "lab.md"
+DOCS: Final = _HOME / "docs"
+LAB: Final = DOCS / "lab.md"

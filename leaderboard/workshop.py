@@ -1,22 +1,26 @@
 """The learner's pages: `/console` shows every frame of a connection, `/check` tests the way to this server,
-`/lab` is a guide beside a console.
+`/lab` is a guide beside a console, `/docs/guide` the whole documentation.
 
-They do their work in the browser; what they need to begin with is rendered into them.
+The first three do their work in the browser; what they need to begin with is rendered into them.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
+from markupsafe import Markup
 
-from leaderboard import __version__, addresses, guide
-from leaderboard.answers import base_url
+from leaderboard import __version__, addresses, guide, manual
+from leaderboard.answers import NOSNIFF, base_url
 from leaderboard.assets import LAB
 from leaderboard.errors import ResourceNotFound
 from leaderboard.rendering import DEFAULT_PORT, PageRoute, example_channel, html_page
 from leaderboard.settings import Settings
+
+PICTURE_SECONDS: Final = 3600
+"""For so long a browser need not ask again for a picture."""
 
 
 def router() -> APIRouter:
@@ -26,6 +30,8 @@ def router() -> APIRouter:
     routes.add_api_route("/check", check, methods=["GET", "HEAD"])
     routes.add_api_route("/lab", lab, methods=["GET", "HEAD"])
     routes.add_api_route("/lab/{step}", lab, methods=["GET", "HEAD"])
+    routes.add_api_route(manual.ROOT, documentation, methods=["GET", "HEAD"])
+    routes.add_api_route(f"{manual.ROOT}/{{address:path}}", documentation, methods=["GET", "HEAD"])
     return routes
 
 
@@ -80,4 +86,26 @@ async def lab(request: Request, step: str = "1") -> HTMLResponse:
         end=end,
         current=int(step),
         **known,
+    )
+
+
+async def documentation(request: Request, address: str = "") -> Response:
+    """A document of docs/, or a picture in one."""
+    address = address.rstrip("/")
+    picture = manual.picture(address)
+    if picture is not None:
+        kept = {"cache-control": f"public, max-age={PICTURE_SECONDS}", **NOSNIFF}
+        return Response(picture.data, 200, kept, picture.kind)
+    page = manual.page(address)
+    if page is None:
+        raise ResourceNotFound("The guide has no such page.")
+    return html_page(
+        request,
+        "manual.html",
+        here="docs",
+        title=page.title,
+        body=Markup(page.body),  # noqa: S704, our own documents
+        root=manual.ROOT,
+        contents=manual.contents(),
+        current=f"{manual.ROOT}/{address}".rstrip("/"),
     )

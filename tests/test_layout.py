@@ -68,6 +68,7 @@ CORRIDOR = (
         "refusals",
         "templating",
         "guide",
+        "manual",
         "packing",
         "snippets",
     },

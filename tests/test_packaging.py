@@ -119,7 +119,7 @@ def test_the_wheel_holds_the_package_and_both_folders_inside_it(built: Distribut
         top = path.partition("/")[0]
         if top == "leaderboard":
             assert path in held
-        if top in {"templates", "static"} or path == "docs/lab.md":
+        if top in {"templates", "static"} or (top == "docs" and path.endswith(".md")):
             assert f"leaderboard/{path}" in held
     outside = {name for name in held if not name.startswith("leaderboard/")}
     assert all(name.partition("/")[0].endswith(".dist-info") for name in outside)
@@ -130,6 +130,9 @@ def test_the_installed_wheel_serves_from_anywhere(installed: Path, tmp_path: Pat
         assert status(f"{url}/") == httpx.codes.OK
         assert status(f"{url}/static/vendor/htmx.min.js") == httpx.codes.OK
         assert status(f"{url}/lab") == httpx.codes.OK
+        assert status(f"{url}/docs/guide/how-to/embed") == httpx.codes.OK
+        assert status(f"{url}/docs/guide/board.png") == httpx.codes.OK
+        assert status(f"{url}/docs/guide/examples/page.html") == httpx.codes.OK
         assert status(f"{url}/healthz") == httpx.codes.OK
         assert status(f"{url}/static/no-such-file.js") == httpx.codes.NOT_FOUND
     assert not list(tmp_path.iterdir()), "the server wrote a file"

@@ -20,6 +20,8 @@ PAGES = (
     "/l/leaderboard/arcade",
     "/l/default/relay",
     "/docs",
+    "/docs/guide",
+    "/docs/guide/errors",
     "/console",
     "/check",
     "/-/",

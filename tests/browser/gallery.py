@@ -246,6 +246,8 @@ SCENES: dict[str, Scene] = {
     "board-empty": goes("/l/leaderboard/tomorrow", "#link"),
     "board-relay": goes("/l/default/chat"),
     "docs": goes("/docs"),
+    "guide": goes("/docs/guide"),
+    "guide-page": goes("/docs/guide/how-to/embed"),
     "error": goes("/nothing-here"),
     "play": goes("/play"),
     "code": goes("/j"),
