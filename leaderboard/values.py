@@ -16,7 +16,11 @@ MAX_SCORE = 2.0**53 - 1
 """Largest magnitude of a score: the largest integer that JSON readers and JavaScript hold exactly."""
 MIN_KEY = 8
 """Characters of a key."""
-_PASSWORD = re.compile(r"(://[^/@\s]*:)[^/@\s]+@")
+_PASSWORDS = re.compile(
+    # up to the last @ of each URL of a list, whatever was not escaped; a port is none
+    r"(://[^:/?#@\s,]*:)(?!\d{1,5}[/?#,])(?:(?!://)\S)*(?=@)"
+    r"|([?&]\w*password=)[^&\s,]*"
+)
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*")
 
@@ -48,7 +52,7 @@ class Table(BaseModel):
 
 def without_password(url: str) -> str:
     """A URL as it may be shown."""
-    return _PASSWORD.sub(r"\1********@", url)
+    return _PASSWORDS.sub(r"\1\2********", url)
 
 
 def render(value: object) -> str:

@@ -412,6 +412,22 @@ def test_a_value_is_shown_as_it_is_written_in_the_file(value: object, text: str)
     assert render(value) == text
 
 
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://u:secret@h:6379/0", "redis://u:********@h:6379/0"),
+        ("redis://:se/cr@et@h", "redis://:********@h"),
+        ("redis://u:secret@h,redis://h:6379", "redis://u:********@h,redis://h:6379"),
+        ("redis://h:6379,redis://u:secret@h", "redis://h:6379,redis://u:********@h"),
+        ("redis+sentinel://h/m?sentinel_password=secret&x=1", "…?sentinel_password=********&x=1"),
+        ("rediss://h?ssl_password=secret", "rediss://h?ssl_password=********"),
+        ("https://h:8000/@me", "https://h:8000/@me"),
+    ],
+)
+def test_a_url_is_shown_without_its_passwords(url: str, shown: str) -> None:
+    assert render(url) == json.dumps(shown.replace("…", "redis+sentinel://h/m"))
+
+
 @given(st.integers(1024, 2**50) | st.integers(1, 2**20).map(lambda kib: kib * 1024))
 def test_a_size_that_is_shown_is_the_size_that_is_meant(size: int) -> None:
     shown = tomllib.loads(f"frame = {render(ByteSize(size))}")
