@@ -116,6 +116,17 @@ async def test_where_nothing_listens_it_is_said_in_one_line() -> None:
         assert (len(server.said.splitlines()), "hunter2" in server.said) == (1, False)
 
 
+async def test_where_nobody_answers_it_is_not_waited_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("leaderboard.engines.redis.START", 0.3)
+    with RedisServer(tmp_path) as server:
+        server.pause()
+        said = await refusal_of(f"{server.url}?socket_timeout=0.1")
+        assert "Redis cannot be reached: it does not answer." in said
+        server.resume()
+
+
 # -- the server --------------------------------------------------------------------------------------------------------
 
 

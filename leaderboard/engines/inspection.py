@@ -6,6 +6,7 @@ waiting is said with what to do; what is wrong for the moment stays the driver's
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,29 +30,29 @@ async def inspect(
     places: Places, address: Address, bases: Sequence[str], scripts: Mapping[str, Script]
 ) -> None:
     """Look at a server that has the partitions whose keys begin so. Raises `Unusable`, `RedisError` or `OSError`."""
-    with contextlib.suppress(NoPermissionError):  # then it has to be taken as it is
-        infos = await ask_once(
-            places.connection(address), ("INFO", "server"), ("INFO", "replication")
-        )
-        places.check(b"".join(infos).decode())
-    for base in bases:
-        ask = wire.encode({"commands": _commands(places, base)})
-        answer = await _run(scripts["fitness"], places.connection(address), base, ask)
-        lacking, foreign = wire.fitness_of(answer)
-        if lacking:
-            names = " ".join(sorted(set(lacking)))
-            raise Unusable(f"the user may not use {names} on our keys and channels: {RULE}")
-        if foreign:
-            raise _not_ours(foreign)
-    if places.base(0) in bases:
-        await _agree_on_layout(places, address, scripts["layout"])
+    async with asyncio.timeout(5 * places.patience):
+        with contextlib.suppress(NoPermissionError):  # then it has to be taken as it is
+            infos = await ask_once(
+                places.connection(address), ("INFO", "server"), ("INFO", "replication")
+            )
+            places.check(b"".join(infos).decode())
+        asks = [(base, wire.encode({"commands": _commands(places, base)})) for base in bases]
+        answers = await _run(scripts["fitness"], places.connection(address), asks)
+        for lacking, foreign in map(wire.fitness_of, answers):
+            if lacking:
+                names = " ".join(sorted(set(lacking)))
+                raise Unusable(f"the user may not use {names} on our keys and channels: {RULE}")
+            if foreign:
+                raise _not_ours(foreign)
+        if places.base(0) in bases:
+            await _agree_on_layout(places, address, scripts["layout"])
 
 
 async def _agree_on_layout(places: Places, address: Address, script: Script) -> None:
     """Two layouts share no key, so processes of both would show two boards of each name."""
     key = places.layout_key()
     try:
-        found = await _run(script, places.connection(address), key, places.layout.encode())
+        (found,) = await _run(script, places.connection(address), [(key, places.layout.encode())])
     except ResponseError as error:
         if "WRONGTYPE" in str(error):
             raise _not_ours([key]) from error
@@ -63,10 +64,12 @@ async def _agree_on_layout(places: Places, address: Address, script: Script) -> 
         )
 
 
-async def _run(script: Script, connection: Connection, key: str, ask: bytes) -> bytes:
-    load, run = ("SCRIPT", "LOAD", script.text), ("EVALSHA", script.sha, 1, key, ask)
-    answer: bytes = (await ask_once(connection, load, run))[1]
-    return answer
+async def _run(
+    script: Script, connection: Connection, asks: Sequence[tuple[str, bytes]]
+) -> list[bytes]:
+    load = ("SCRIPT", "LOAD", script.text)
+    runs = [("EVALSHA", script.sha, 1, key, ask) for key, ask in asks]
+    return (await ask_once(connection, load, *runs))[1:]
 
 
 def _not_ours(keys: Sequence[str]) -> Unusable:
