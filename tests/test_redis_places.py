@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -42,11 +42,16 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield cluster_of(tmp_path_factory.mktemp("cluster"), stack, 3).url
 
 
-async def opened(url: str) -> World:
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[World]:
+    """A process' engine, let go of also where the test fails."""
     engine = RedisEngine(url, Limits())
     world = World(engine, Clock())
     await engine.start()
-    return world
+    try:
+        yield world
+    finally:
+        await engine.stop()
 
 
 def heard(world: World) -> int:
@@ -60,17 +65,15 @@ async def test_a_cluster_gives_the_same_bytes(cluster: str, seed: int) -> None:
 
 
 async def test_processes_of_a_cluster_hear_of_each_other(cluster: str) -> None:
-    one, other = await opened(cluster), await opened(cluster)
-    for n in range(40):
-        await one.publish(f"/a/{n}", score("ann", n))
-        await one.relay(f"/r/{n}", "hello")
-    await eventually(lambda: heard(other) == 40 and len(other.relayed) == 40)
-    assert [board.channel for board in await other.find("/a/*", limit=5)] == sorted(
-        f"/a/{n}" for n in range(40)
-    )[:5]
-    assert len(await other.find("/a/*")) == 40
-    for world in (one, other):
-        await world.engine.stop()
+    async with opened(cluster) as one, opened(cluster) as other:
+        for n in range(40):
+            await one.publish(f"/a/{n}", score("ann", n))
+            await one.relay(f"/r/{n}", "hello")
+        await eventually(lambda: heard(other) == 40 and len(other.relayed) == 40)
+        assert [board.channel for board in await other.find("/a/*", limit=5)] == sorted(
+            f"/a/{n}" for n in range(40)
+        )[:5]
+        assert len(await other.find("/a/*")) == 40
 
 
 async def test_the_user_of_the_page_may_do_all_in_a_cluster(cluster: str) -> None:
@@ -108,41 +111,38 @@ async def test_independent_servers_share_the_boards_out(tmp_path: Path) -> None:
         both = servers(tmp_path, stack, 2)
         url = ",".join(each.url for each in both)
         await compare(url, 60, 500)
-        one, other = await opened(url), await opened(url)
-        for n in range(20):
-            await one.publish(f"/a/{n}", score("ann", n))
-        await eventually(lambda: heard(other) == 20)
-        held = [await each.ask("DBSIZE") for each in both]
-        assert all(held)
-        both[1].kill()
-        async with asyncio.timeout(5):
-            while all(one.engine.reaches(f"/a/{n}") for n in range(20)):  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-        outcomes = [await one.apply(f"/a/{n}", score("bob", n)) for n in range(20)]
-        went_on = sum(isinstance(outcome, Outcome) for outcome in outcomes)
-        assert 0 < went_on < 20, "the boards of the other server go on"
-        for world in (one, other):
-            await world.engine.stop()
+        async with opened(url) as one, opened(url) as other:
+            for n in range(20):
+                await one.publish(f"/a/{n}", score("ann", n))
+            await eventually(lambda: heard(other) == 20)
+            held = [await each.ask("DBSIZE") for each in both]
+            assert all(held)
+            both[1].kill()
+            async with asyncio.timeout(5):
+                while all(one.engine.reaches(f"/a/{n}") for n in range(20)):  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+            outcomes = [await one.apply(f"/a/{n}", score("bob", n)) for n in range(20)]
+            went_on = sum(isinstance(outcome, Outcome) for outcome in outcomes)
+            assert 0 < went_on < 20, "the boards of the other server go on"
 
 
 async def test_databases_of_a_server_hear_nothing_of_each_other(redis_server: RedisServer) -> None:
     """Redis keeps their keys apart, but not their channels."""
     await redis_server.empty()
-    one, other = await opened(redis_server.url), await opened(f"{redis_server.url}/1")
+    async with opened(redis_server.url) as one, opened(f"{redis_server.url}/1") as other:
 
-    async def tell(world: World, text: str) -> None:
-        await world.publish("/a/x", score("ann", 5), texts=(text,))
-        await world.relay("/r/x", text)
-        await eventually(lambda: len(world.relayed) == 2)
+        async def tell(world: World, text: str) -> None:
+            await world.publish("/a/x", score("ann", 5), texts=(text,))
+            await world.relay("/r/x", text)
+            await eventually(lambda: len(world.relayed) == 2)
 
-    await tell(other, "for the other")
-    await tell(one, "for one")
-    await other.relay("/r/x", "and no more")
-    await eventually(lambda: len(other.relayed) == 3)
-    assert [text for _, text in one.relayed] == ["for one", "for one"]
-    assert [text for _, text in other.relayed] == ["for the other", "for the other", "and no more"]
-    for world in (one, other):
-        await world.engine.stop()
+        await tell(other, "for the other")
+        await tell(one, "for one")
+        await other.relay("/r/x", "and no more")
+        await eventually(lambda: len(other.relayed) == 3)
+        assert [text for _, text in one.relayed] == ["for one", "for one"]
+        last = [text for _, text in other.relayed]
+        assert last == ["for the other", "for the other", "and no more"]
 
 
 async def test_each_server_is_told_of_though_another_is_away(tmp_path: Path) -> None:
@@ -150,25 +150,24 @@ async def test_each_server_is_told_of_though_another_is_away(tmp_path: Path) -> 
     paths = {f"/a/{n}" for n in range(20)}
     with ExitStack() as stack:
         one, other = servers(tmp_path, stack, 2)
-        world = await opened(f"{one.url},{other.url}")
-        told: list[bool] = []
-        world.engine.health = told.append
-        for path in paths:
-            world.engine.watch(path, 1)
-        one.kill()
-        await eventually(lambda: told == [False])
-        other.kill()
-        await eventually(lambda: told == [False, False])
-        assert not any(world.engine.reaches(path) for path in paths)
-        world.changed.clear()
-        one.start()
-        await eventually(lambda: told == [False, False, False] and bool(world.changed))
-        returned = {path for path in paths if world.engine.reaches(path)}
-        assert 0 < len(returned) < len(paths)
-        assert set(world.changed) == returned
-        other.start()
-        await eventually(lambda: told[-1])
-        await world.engine.stop()
+        async with opened(f"{one.url},{other.url}") as world:
+            told: list[bool] = []
+            world.engine.health = told.append
+            for path in paths:
+                world.engine.watch(path, 1)
+            one.kill()
+            await eventually(lambda: told == [False])
+            other.kill()
+            await eventually(lambda: told == [False, False])
+            assert not any(world.engine.reaches(path) for path in paths)
+            world.changed.clear()
+            one.start()
+            await eventually(lambda: told == [False, False, False] and bool(world.changed))
+            returned = {path for path in paths if world.engine.reaches(path)}
+            assert 0 < len(returned) < len(paths)
+            assert set(world.changed) == returned
+            other.start()
+            await eventually(lambda: told[-1])
 
 
 async def test_a_service_of_sentinels_is_followed_to_its_new_master(
@@ -188,25 +187,24 @@ async def test_a_service_of_sentinels_is_followed_to_its_new_master(
         sentinel = RedisServer(settings.parent, config=settings)
         stack.enter_context(sentinel)
         url = f"redis+sentinel://127.0.0.1:{sentinel.port}/mymaster"
-        world = await opened(url)
-        await world.publish("/a/x", score("ann", 5))
-        epoch = (await world.read("/a/x")).epoch
-        async with asyncio.timeout(15):
-            while await replica.ask("DBSIZE") != await master.ask("DBSIZE"):  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-            while not await sentinel.ask("SENTINEL", "REPLICAS", "mymaster"):  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
-        master.kill()
-        async with asyncio.timeout(25):
-            while True:
-                outcome = await world.apply("/a/x", score("ann", 6))
-                if isinstance(outcome, Outcome):
-                    break
-                await asyncio.sleep(0.1)
-        reading = await world.read("/a/x", floor=(epoch, 1))
-        assert (reading.epoch, reading.version >= 2) == (epoch, True)
-        await no_other_layout(url, monkeypatch)
-        await world.engine.stop()
+        async with opened(url) as world:
+            await world.publish("/a/x", score("ann", 5))
+            epoch = (await world.read("/a/x")).epoch
+            async with asyncio.timeout(15):
+                while await replica.ask("DBSIZE") != await master.ask("DBSIZE"):  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+                while not await sentinel.ask("SENTINEL", "REPLICAS", "mymaster"):  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+            master.kill()
+            async with asyncio.timeout(25):
+                while True:
+                    outcome = await world.apply("/a/x", score("ann", 6))
+                    if isinstance(outcome, Outcome):
+                        break
+                    await asyncio.sleep(0.1)
+            reading = await world.read("/a/x", floor=(epoch, 1))
+            assert (reading.epoch, reading.version >= 2) == (epoch, True)
+            await no_other_layout(url, monkeypatch)
 
 
 # -- URLs --------------------------------------------------------------------------------------------------------------
