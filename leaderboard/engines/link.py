@@ -30,7 +30,7 @@ from redis.exceptions import (
     ResponseError,
 )
 
-from leaderboard.engines.places import Address, Places, Unusable
+from leaderboard.engines.places import GONE, Address, Places, Unusable
 from leaderboard.engines.scripts import Script
 from leaderboard.errors import EngineFull, EngineUnavailable, OutcomeUnknown, Refusal
 
@@ -106,18 +106,19 @@ class Link:
         self._channels = tuple(channels)
         self._tasks = [asyncio.create_task(self._work()), asyncio.create_task(self._listen())]
 
-    def listen_to(self, channels: Sequence[str]) -> None:
+    async def listen_to(self, channels: Sequence[str]) -> None:
         """Listen to other channels than before."""
         if self._channels != tuple(channels):
             self._channels = tuple(channels)
-            self._tasks[1].cancel()
+            await end(self._tasks[1:])  # two would hear some things twice
             self._tasks[1] = asyncio.create_task(self._listen())
 
     async def close(self) -> None:
-        """Let go of the server. What waits for an answer is refused."""
+        """Let go of the server. What waits for an answer is refused, and so is what is asked from now on."""
+        self.up = False
         await end(self._tasks)
         if self._connection is not None:
-            with contextlib.suppress(RedisError, OSError):
+            with contextlib.suppress(*GONE):
                 await self._connection.disconnect(nowait=True)
         self._refuse_all()
 
@@ -178,16 +179,16 @@ class Link:
                     await self._load(connection)
                     self._queue.extendleft(reversed(unknown))
                     unknown = []
-        except (RedisError, OSError) as error:
-            self._lost(error)
-            for command in (*unknown, *self._take_all()):
-                _answer(command, EngineUnavailable())
+        except BaseException as error:
+            # Whatever it is, this connection is no good any more; what was not sent, or not known, was not done.
+            self._queue.extendleft(reversed(unknown))
+            if isinstance(error, Exception):
+                self._lost(error)
+            self._refuse_all()
             for command in together[answered:]:
                 _answer(command, OutcomeUnknown())
-        except asyncio.CancelledError:
-            for command in (*unknown, *together[answered:]):
-                _answer(command, OutcomeUnknown())
-            raise
+            if not isinstance(error, Exception):
+                raise
 
     def _refusal(self, error: ResponseError) -> Refusal:
         """What an answer that is an error means; the server has done nothing."""
@@ -207,7 +208,7 @@ class Link:
         while True:
             try:
                 return await self._connect()
-            except (RedisError, OSError, Unusable) as error:
+            except (*GONE, Unusable) as error:
                 self._lost(error)
                 self._refuse_all()
             await asyncio.sleep(PATIENCE[min(attempt, len(PATIENCE) - 1)])

@@ -47,6 +47,8 @@ EVEN_TAGS = [
 ]
 
 ESCAPES = "with / ? # @ : of a password written %2F %3F %23 %40 %3A"
+GONE = (RedisError, OSError, RuntimeError)
+"""What a connection raises that is no good any more. uvloop says with a `RuntimeError` that it was closed meanwhile."""
 
 Address = tuple[str, int]
 Kind = Literal["servers", "cluster", "sentinel"]
@@ -120,7 +122,7 @@ class Places:
         return _connection({**self._options, "host": host, "port": port})
 
     async def locate(self) -> list[Address]:
-        """The server of each partition, as it is now. Raises `RedisError`, `OSError` or `Unusable`."""
+        """The server of each partition, as it is now. Raises `Unusable`, or one of `GONE`."""
         if self.kind == "servers":
             return [(each.get("host", ""), each.get("port", 6379)) for each in self._seeds_options]
         ask = self._ask_cluster if self.kind == "cluster" else self._ask_sentinel
@@ -128,7 +130,7 @@ class Places:
         for options in list(self._seeds_options):
             try:
                 return await ask(options)
-            except (RedisError, OSError) as error:
+            except GONE as error:
                 failed = error
         raise failed or Unusable("the URL names no server")
 

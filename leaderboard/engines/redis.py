@@ -20,8 +20,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from redis.exceptions import RedisError
-
 from leaderboard import channels
 from leaderboard.engines import (
     Batch,
@@ -31,13 +29,14 @@ from leaderboard.engines import (
     Outcome,
     Reading,
     Running,
+    answer_of,
     scripts,
     wire,
 )
 from leaderboard.engines.inspection import explained, inspect
 from leaderboard.engines.link import Link, end
 from leaderboard.engines.partition import Partition
-from leaderboard.engines.places import Address, Places, Unusable
+from leaderboard.engines.places import GONE, Address, Places, Unusable
 from leaderboard.errors import EngineUnavailable, OutcomeUnknown, Refusal
 from leaderboard.people import Person
 from leaderboard.ranking import View
@@ -109,7 +108,7 @@ class RedisEngine(Engine):
             except (ValueError, Unusable) as error:
                 await self._close_links()
                 raise CannotOpen(str(error)) from error
-            except (RedisError, OSError) as error:
+            except GONE as error:
                 await self._close_links()
                 if loop.time() > end:
                     said = str(error) or "it does not answer"
@@ -139,14 +138,14 @@ class RedisEngine(Engine):
 
     async def stop(self) -> None:
         await end(self._tasks)
-        gone = [asyncio.get_running_loop().create_future() for _ in self._partitions]
-        for partition, future in zip(self._partitions, gone, strict=True):
-            # Who watched here watches no more.
-            words = ("ZREM", f"{partition.base}:up", self._process)
-            partition.link.send(words, future.set_result)
+        # Who watched here watches no more.
+        told = [
+            answer_of(partial(each.link.send, ("ZREM", f"{each.base}:up", self._process)))
+            for each in self._partitions
+        ]
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1.0):
-                await asyncio.gather(*gone)
+                await asyncio.gather(*told)
         await self._close_links()
 
     async def _close_links(self) -> None:
@@ -609,7 +608,7 @@ class RedisEngine(Engine):
                 continue  # they do not move
             try:
                 await self._move(await self._places.locate())
-            except (RedisError, OSError, Unusable) as error:
+            except (*GONE, Unusable) as error:
                 log.warning("the servers cannot be found: %s", error)
                 self._misplaced.set()
             if any(not p.link.up or p.link.moved for p in self._partitions):
@@ -628,10 +627,10 @@ class RedisEngine(Engine):
         for address, link in list(self._links.items()):
             mine = self._channels(link)
             if not mine:
-                del self._links[address]
                 await link.close()
+                del self._links[address]
             elif link.begun:
-                link.listen_to(mine)
+                await link.listen_to(mine)
             else:
                 link.begin(mine)
         self._poked.set()
