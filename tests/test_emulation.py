@@ -328,6 +328,49 @@ async def test_a_signature_alone_is_refused(server: Server) -> None:
     assert error_types(answer["body"]) == ["UnauthorizedException"]
 
 
+async def spoken(server: Server, key: str, *events: Any) -> list[dict[str, Any]]:
+    """What comes to a client without a library, which does as AWS' guide says."""
+    needs("node_modules")
+    texts = [json.dumps(event) for event in events]
+    process = await asyncio.create_subprocess_exec(
+        *(str(needs("node")), "socket.js", f"{server.url}/event", key, CHAT, *texts),
+        cwd=APPLICATION.parent,
+        stdout=PIPE,
+    )
+    async with asyncio.timeout(50):
+        out, _ = await process.communicate()
+    return [json.loads(line) for line in out.splitlines()]
+
+
+async def test_the_steps_of_the_guide_lead_from_a_socket_to_events(server: Server) -> None:
+    frames = await spoken(server, ADMIN, {"score": 19}, "b")
+    kinds = [frame["type"] for frame in frames if frame["type"] != "ka"]
+    assert sorted(kinds) == sorted(
+        [
+            *("connection_ack", "subscribe_success", "publish_success", "data", "data"),
+            *("unsubscribe_success", "closed"),
+        ]
+    )
+    found = {frame["type"]: frame for frame in frames}
+    assert found["connection_ack"] == {"type": "connection_ack", "connectionTimeoutMs": 300_000}
+    data = [frame for frame in frames if frame["type"] == "data"]
+    assert [json.loads(frame["event"]) for frame in data] == [{"score": 19}, "b"]
+    subscription = found["subscribe_success"]["id"]
+    assert {frame["id"] for frame in data} == {subscription}
+    assert found["unsubscribe_success"]["id"] == subscription
+    assert [each["index"] for each in found["publish_success"]["successful"]] == [0, 1]
+    assert found["publish_success"]["failed"] == []
+    assert found["closed"]["protocol"] == "aws-appsync-event-ws"
+    assert told(server) == []
+
+
+async def test_the_steps_of_the_guide_end_at_a_key_that_is_not_known(server: Server) -> None:
+    refused, closed = await spoken(server, "da2-nobodys", 1)
+    assert refused["type"] == "connection_error"
+    assert error_types(refused) == ["UnauthorizedException"]
+    assert closed["code"] == 1000
+
+
 # -- one step in CI ----------------------------------------------------------------------------------------------------
 
 
