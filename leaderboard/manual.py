@@ -208,6 +208,8 @@ def _resolve(file: str, tokens: list[Token]) -> None:
     for index, token in enumerate(tokens):
         if token.type == "heading_open":
             token.attrs["id"] = _slug(_plain(tokens[index + 1]))
+        elif token.type == "th_open" and not tokens[index + 1].content:
+            token.tag = tokens[index + 2].tag = "td"  # a heading without a word is none
         elif token.type == "fence" and token.info == "{toctree}":
             named, names = _list(token.content)
             token.type, token.content = "html_block", ""

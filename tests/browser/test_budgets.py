@@ -149,6 +149,7 @@ OPENINGS: Final[dict[str, Opening]] = {
     "/lab": goes("/lab"),
     "/check": goes("/check"),
     "/docs": goes("/docs"),
+    "/docs/guide": goes("/docs/guide"),
 }
 
 
