@@ -7,6 +7,7 @@ import json
 import re
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -55,7 +56,7 @@ class Node:
         return sum(map(float, found))
 
 
-Start = Callable[[], Awaitable[Node]]
+Start = Callable[..., Awaitable[Node]]
 
 
 @pytest.fixture
@@ -64,13 +65,13 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
     async with AsyncExitStack() as stack:
         redis = stack.enter_context(RedisServer(tmp_path))
 
-        async def start() -> Node:
+        async def start(**given: Any) -> Node:
             settings: dict[str, Any] = {
                 "engine_url": redis.patient_url,
                 "secret": SECRET,
                 "limits": {"publishes_per_second": 0},
             }
-            served = await stack.enter_async_context(serve(**settings))
+            served = await stack.enter_async_context(serve(**settings, **given))
             return Node(served, await served.url(), stack)
 
         yield start
@@ -126,6 +127,44 @@ async def test_a_command_runs_beside_workers_and_ends_them(tmp_path: Path) -> No
             assert await server.ends() == 0
         async with serve(*begun, "no-such-command", **settings) as server:
             assert await server.ends(None) == 127
+
+
+# -- clocks ------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_clock_that_jumps_at_one_process_moves_no_board(
+    tmp_path: Path, start: Start
+) -> None:
+    """Redis' clock is what rounds, snapshots and the life of boards go by; a process' own says if a token is good."""
+    jump = tmp_path / "jump"
+    jump.write_text("0")
+    one, other = await start(), await start(program=("tests.jumping", str(jump), "serve"))
+    made = await link(await one.http(), role="scorekeeper", seconds=600)
+    host, away = await one.client(), await other.client()
+    watches = [(client, await client.subscribe(BOARD)) for client in (host, away)]
+    opened = await host.publish(BOARD, {"op": "open", "for_ms": 600_000})
+    assert opened["type"] == "publish_success"
+    by_token = await other.http(made["token"])
+    score = {"channel": BOARD, "events": [json.dumps({"player": "bob", "score": 1})]}
+    assert (await by_token.post("/event", json=score)).status_code == 200
+    for points, hours in ((2, 12), (3, -12)):
+        jump.write_text(str(3600 * hours))
+        answer = await away.publish(BOARD, {"player": "ann", "score": points})
+        assert answer["type"] == "publish_success", "its round is open, its board lives"
+        for client, id_ in watches:
+            seen = await client.until(id_, lambda each, n=points: each["rows"][:1] == top("ann", n))  # type: ignore[misc]
+            assert seen["round"]["state"] == "open"
+            assert 0 < seen["ends_in_ms"] <= 600_000
+            assert abs(seen["time"] / 1000 - time.time()) < 600
+        look = await away.look(BOARD)
+        assert abs(look["time"] / 1000 - time.time()) < 600
+        assert (await by_token.post("/event", json=score)).status_code == 401
+    jump.write_text("0")
+    assert (await by_token.post("/event", json=score)).status_code == 200
+
+
+def top(player: str, value: float) -> list[dict[str, Any]]:
+    return [{"rank": 1, "position": 1, "player": player, "score": value}]
 
 
 # -- rates -------------------------------------------------------------------------------------------------------------
