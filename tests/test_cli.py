@@ -421,6 +421,11 @@ async def test_control_does_what_a_host_does(server: Server, run: Run) -> None:
         assert (await control(*command.split())).code == 0
     assert (await board())["round"]["number"] == 2
     assert (await board("?round=1"))["total"] == 0
+    for command in ("enter bob --name Bob", "freeze", "reveal --steps 1", "clear --players"):
+        assert (await control(*command.split())).code == 0
+    kept = await board()
+    assert kept["round"]["number"] == 3
+    assert [(row["name"], row["score"]) for row in kept["rows"]] == [("Bob", 0)]
     ended = await control("reveal")
     assert (ended.code, ended.err) == (
         1,
