@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from leaderboard import __version__
 from leaderboard.emulation import Emulation
-from leaderboard.settings import DEV, Settings
-from leaderboard.shell import LOCAL, PUBLIC_KEY, out
+from leaderboard.settings import DEV, LOCAL, PUBLIC_KEY, Settings
+from leaderboard.shell import out
 
 
 def of_start(settings: Settings, urls: list[str], made_key: str | None) -> None:

@@ -21,10 +21,8 @@ from leaderboard.client import Client, Refused, State, connect
 from leaderboard.crowd import Mode
 from leaderboard.messages import MAX_EVENTS
 from leaderboard.ranking import number
-from leaderboard.settings import MAX_RADIUS, MAX_TOP, Namespace
+from leaderboard.settings import LOCAL, MAX_RADIUS, MAX_TOP, PUBLIC_KEY, Namespace
 from leaderboard.shell import (
-    LOCAL,
-    PUBLIC_KEY,
     AsJson,
     Channel,
     Key,

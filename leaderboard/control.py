@@ -9,7 +9,8 @@ import typer
 
 from leaderboard.client import connect
 from leaderboard.commands import publish_events
-from leaderboard.shell import LOCAL, Channel, Key, Token, Url, duration, need, raw, run
+from leaderboard.settings import LOCAL
+from leaderboard.shell import Channel, Key, Token, Url, duration, need, raw, run
 
 control_command = typer.Typer()
 

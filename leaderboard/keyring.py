@@ -14,7 +14,8 @@ import typer
 from rich.table import Table
 
 from leaderboard.link import endpoint
-from leaderboard.shell import LOCAL, AsJson, Key, Lifetime, PublishRate, Token, Url, fail, out
+from leaderboard.settings import LOCAL
+from leaderboard.shell import AsJson, Key, Lifetime, PublishRate, Token, Url, fail, out
 from leaderboard.tokens import LIFETIME
 
 PATIENCE = 10.0

@@ -21,11 +21,10 @@ from markdown_it.token import Token
 from msgspec import Struct
 
 from leaderboard.assets import DOCS
+from leaderboard.settings import LOCAL
 
 ROOT: Final = "/docs/guide"
 REFERENCE: Final = "/docs"
-HERE: Final = "http://127.0.0.1:8000"
-"""How the documentation calls a server, which is this one."""
 PICTURES: Final = {".png": "image/png", ".svg": "image/svg+xml"}
 LISTED: Final = ("examples", "deploy")
 """Folders whose files are shown as they are."""
@@ -233,8 +232,8 @@ def _lead(file: str, link: Token) -> Token:
     """Have a link lead to where its target is here; where that is nowhere, it is none."""
     target, _, heading = str(link.attrs["href"]).partition("#")
     anchor = f"#{heading}" if heading else ""
-    if target.startswith(HERE):
-        link.attrs["href"] = (target.removeprefix(HERE) or "/") + anchor
+    if target.startswith(LOCAL):  # which is this server
+        link.attrs["href"] = (target.removeprefix(LOCAL) or "/") + anchor
     elif target and not _ELSEWHERE.match(target):
         meant = posixpath.normpath(posixpath.join(posixpath.dirname(file), target))
         if meant in _files().values():

@@ -15,10 +15,8 @@ from leaderboard.errors import BadRequest
 from leaderboard.events import MAX_PLAYER
 from leaderboard.link import endpoint
 from leaderboard.names import is_printable_id
-from leaderboard.settings import AuthMode, ConfigError, Settings
+from leaderboard.settings import LOCAL, PUBLIC_KEY, AuthMode, ConfigError, Settings
 from leaderboard.shell import (
-    LOCAL,
-    PUBLIC_KEY,
     AsJson,
     ConfigFile,
     Key,

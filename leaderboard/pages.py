@@ -22,8 +22,8 @@ from leaderboard.errors import BadRequest, ResourceNotFound
 from leaderboard.events import MAX_PLAYER
 from leaderboard.operations import Operations
 from leaderboard.ranking import Row, View
-from leaderboard.rendering import DEFAULT_PORT, THEMES, PageRoute, example_channel, html_page
-from leaderboard.settings import MAX_TOP, Namespace, Settings
+from leaderboard.rendering import THEMES, PageRoute, example_channel, html_page
+from leaderboard.settings import LOCAL, MAX_TOP, Namespace, Settings
 from leaderboard.standing import Standing, explain, in_order, phrases
 
 BOARDS_PER_PAGE: Final = 24
@@ -251,7 +251,7 @@ def _to_try(request: Request, channel: str = "") -> dict[str, Any]:
     settings: Settings = request.app.state.settings
     channel = channel or example_channel(settings)
     base = base_url(request)
-    to = "" if base == f"http://127.0.0.1:{DEFAULT_PORT}" else f" --url {base}"
+    to = "" if base == LOCAL else f" --url {base}"
     event = r"{\"player\":\"ann\",\"score\":120}"
     return {
         "example": channel,

@@ -19,7 +19,6 @@ from leaderboard.errors import Refusal
 from leaderboard.settings import Settings
 
 THEMES: Final = ("auto", "light", "dark")
-DEFAULT_PORT: Final = Settings.model_fields["port"].default
 
 
 class PageRoute(APIRoute):

@@ -75,6 +75,10 @@ MAX_RADIUS = 50
 MIN_SECRET = 32
 """Bytes of a secret: as many as the signature that it makes has (RFC 7518, 3.2)."""
 
+LOCAL = "http://127.0.0.1:8000"
+"""Where a server is that nobody has configured."""
+PUBLIC_KEY = "pk_viewer"
+"""By what everybody may look at its boards."""
 DEV = "dev"
 """The certificate that is made on the spot."""
 
@@ -151,7 +155,7 @@ class Settings(BaseSettings):
         " boards do, this as long as it is configured.",
     )
     viewer_key: str = Field(
-        "pk_viewer",
+        PUBLIC_KEY,
         description='A key that may view every board, public by nature (pages carry it); "" = no public viewing.',
     )
     blocked_names: tuple[BlockedName, ...] | None = Field(

@@ -19,13 +19,9 @@ from leaderboard import cloudformation, terminal
 from leaderboard.client import CannotConnect, ClientError, Refused
 from leaderboard.errors import Unauthorized
 from leaderboard.link import endpoint
-from leaderboard.settings import ConfigError, Duration, Settings
+from leaderboard.settings import ConfigError, Duration
 from leaderboard.sources import Loaded, load
 from leaderboard.tokens import MAX_RATE
-
-LOCAL = "http://127.0.0.1:8000"
-"""Where `serve` listens unless told otherwise."""
-PUBLIC_KEY = str(Settings.model_fields["viewer_key"].default)
 
 # What is printed may be piped: no colour and no folding there.
 out = Console(soft_wrap=True, highlight=False)

@@ -13,6 +13,7 @@ from leaderboard.emulation import SUBSCRIBE_BYTES, Emulation
 from leaderboard.errors import InvalidInput, Unauthorized
 from leaderboard.messages import Publish, Subscribe
 from leaderboard.session import Session
+from leaderboard.settings import PUBLIC_KEY
 
 
 class StrictSession(Session):
@@ -79,8 +80,8 @@ def look_at_credentials(emulation: Emulation, credentials: Mapping[str, Any] | N
                 )
             elif _is_ours(value):
                 emulation.tell("a client has a token of this server, which AWS would not take")
-        elif name.lower() == "x-api-key" and value == "pk_viewer":
-            emulation.tell("a client has the public key pk_viewer, which AWS would not take")
+        elif name.lower() == "x-api-key" and value == PUBLIC_KEY:
+            emulation.tell(f"a client has the public key {PUBLIC_KEY}, which AWS would not take")
 
 
 def _is_ours(value: str) -> bool:

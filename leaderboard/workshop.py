@@ -16,8 +16,8 @@ from leaderboard import __version__, addresses, guide, manual
 from leaderboard.answers import NOSNIFF, base_url
 from leaderboard.assets import LAB
 from leaderboard.errors import ResourceNotFound
-from leaderboard.rendering import DEFAULT_PORT, PageRoute, example_channel, html_page
-from leaderboard.settings import Settings
+from leaderboard.rendering import PageRoute, example_channel, html_page
+from leaderboard.settings import LOCAL, PUBLIC_KEY, Settings
 
 PICTURE_SECONDS: Final = 3600
 """For so long a browser need not ask again for a picture."""
@@ -70,9 +70,9 @@ async def lab(request: Request, step: str = "1") -> HTMLResponse:
     text = LAB.read_text("utf-8")
     # It is written for a server without configuration; here it speaks of this one.
     for name, here in (
-        (f"http://127.0.0.1:{DEFAULT_PORT}", base_url(request)),
+        (LOCAL, base_url(request)),
         ("/leaderboard/demo", known["channel"]),
-        ("pk_viewer", known["viewer_key"] or "pk_viewer"),
+        (PUBLIC_KEY, known["viewer_key"] or PUBLIC_KEY),
     ):
         text = text.replace(name, here)
     introduction, *steps, end = guide.read(text)
