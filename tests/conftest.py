@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -40,6 +41,11 @@ ADMIN = "da2-admin-key-of-the-tests"
 HOST = "da2-host-key-of-the-tests"
 SCOREKEEPER = "da2-scorekeeper-key-of-the-tests"
 VIEWER = "pk_viewer"
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Two for each core: tests wait for servers and clocks about as long as they compute."""
+    return 2 * (os.cpu_count() or 1)
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:

@@ -40,6 +40,11 @@ START_SECONDS = 30
 """A server that has not said that it is ready by then will not."""
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One for each core, unlike the other tests: a browser computes all the time."""
+    return os.cpu_count() or 1
+
+
 class Site:
     """A server process, as `leaderboard serve` starts it."""
 
