@@ -28,7 +28,8 @@ def main() -> None:
     if machine.allow_many_files() < max(SUBSCRIBERS) + 200:
         print("Few files may be open here (ulimit -n): large scenarios will fail.", file=sys.stderr)
     if arguments.scenario == "record":
-        documentation.record(results.kept(results.folder(quick=False)))
+        last = results.kept(results.folder(quick=False))
+        documentation.record(results.recorded() | last if last else {})
         return
     quick = arguments.scenario == "quick"
     effort = Effort(

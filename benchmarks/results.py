@@ -124,6 +124,12 @@ def kept(folder: Path) -> dict[str, Table]:
     return {path.stem: _table(json.loads(path.read_text())) for path in folder.glob("*.json")}
 
 
+def recorded() -> dict[str, Table]:
+    """The figures that the documentation shows, by scenario."""
+    shown: dict[str, dict[str, Any]] = json.loads(RECORD.read_text())
+    return {key: _table(values) for key, values in shown.items()}
+
+
 def write_record(tables: Mapping[str, Table]) -> None:
     """Make these the figures that the documentation shows."""
     ordered = {key: asdict(tables[key]) for key in sorted(tables)}
