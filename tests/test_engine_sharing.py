@@ -11,7 +11,7 @@ from functools import partial
 
 import pytest
 
-from leaderboard.engines import Lease, answer_of
+from leaderboard.engines import Engine, Lease, answer_of
 from leaderboard.engines.redis import RedisEngine
 from leaderboard.settings import Limits
 from tests.engines import Clock, World, eventually, opened
@@ -81,9 +81,11 @@ async def join(redis_server: RedisServer) -> AsyncIterator[Join]:
     async with AsyncExitStack() as stack:
 
         async def join() -> World:
-            engine = partial(RedisEngine, redis_server.patient_url)
+            def engine(limits: Limits, _: Clock) -> Engine:
+                return RedisEngine(redis_server.patient_url, limits, clock)
+
             world = await stack.enter_async_context(opened(engine, Limits()))
-            world.engine._clock = world.clock = clock  # type: ignore[attr-defined]
+            world.clock = clock
             return world
 
         yield join

@@ -301,7 +301,7 @@ async def refusal_of(url: str) -> str:
 
 
 async def test_a_wrong_address_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("leaderboard.engines.redis.START", 0.3)
+    monkeypatch.setattr("leaderboard.engines.servers.START", 0.3)
     port = free_port()
     assert f"127.0.0.1:{port}" in await refusal_of(f"redis://127.0.0.1:{port}")
 

@@ -57,7 +57,7 @@ async def test_the_layout_in_use_is_said_again_and_another_is_told_of(
 ) -> None:
     """As after a restart of Redis: what was said is lost, and others may have been first."""
     await redis_server.empty()
-    monkeypatch.setattr("leaderboard.engines.redis.SWEEP", 0.05)
+    monkeypatch.setattr("leaderboard.engines.servers.SWEEP", 0.05)
     engine = RedisEngine(redis_server.patient_url, Limits())
     await engine.start()
 
@@ -119,7 +119,7 @@ async def test_where_nothing_listens_it_is_said_in_one_line() -> None:
 async def test_where_nobody_answers_it_is_not_waited_for_ever(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("leaderboard.engines.redis.START", 0.3)
+    monkeypatch.setattr("leaderboard.engines.servers.START", 0.3)
     with RedisServer(tmp_path) as server:
         server.pause()
         said = await refusal_of(f"{server.url}?socket_timeout=0.1")

@@ -111,7 +111,7 @@ async def test_a_certificate_for_another_name_is_refused(tmp_path: Path) -> None
 async def test_where_one_speaks_tls_and_the_other_does_not_it_is_asked_for(
     encrypted: Encrypted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("leaderboard.engines.redis.START", 0.3)
+    monkeypatch.setattr("leaderboard.engines.servers.START", 0.3)
     with encrypted.running("--tls-auth-clients", "no") as server:
         plain = f"{server.url.replace('redis', 'rediss')}?socket_connect_timeout=0.5"
         for url in (plain, f"redis://127.0.0.1:{encrypted.port}"):

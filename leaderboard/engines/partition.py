@@ -21,7 +21,6 @@ class Partition:
         self.link = link
         self.entries = self.boards = 0
         """As it last told; other partitions share the ceilings with it."""
-        self.revocations = 0
         self.processes = 0
         """As many were alive at the last look."""
         self.asking = False
