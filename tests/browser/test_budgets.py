@@ -89,10 +89,13 @@ def visit(site: Site, context: BrowserContext, page: Page, elsewhere: Elsewhere)
     return visit
 
 
-@pytest.fixture(scope="module", autouse=True)
-def board(site: Site) -> None:
-    """A board of twelve, of whom ten are seen."""
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    """A server of these tests alone, whose pages list nothing else: a board of twelve, of whom ten are seen."""
+    site = Site().start()
     site.fill(BOARD, 12)
+    yield site
+    site.close()
 
 
 # -- opening a page ----------------------------------------------------------------------------------------------------
