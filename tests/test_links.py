@@ -191,9 +191,10 @@ async def test_a_link_that_cannot_be_is_not_made(server: Server, wanted: dict[st
 async def run(server: Server, *arguments: str) -> tuple[int, str, str]:
     """What the command printed, with the host's key."""
     program = "from leaderboard.cli import main; main()"
+    environ = {"LEADERBOARD_KEY": HOST, "LEADERBOARD_URL": server.url}
     process = await create_subprocess_exec(
-        *(sys.executable, "-c", program, *arguments, "--url", server.url),
-        env={"LEADERBOARD_KEY": HOST, "PATH": "", "COLUMNS": "200"},
+        *(sys.executable, "-c", program, *arguments),
+        env={**environ, "PATH": "", "COLUMNS": "200"},
         stdout=PIPE,
         stderr=PIPE,
     )
@@ -223,3 +224,27 @@ async def test_the_command_makes_lists_and_revokes_links(start: Start) -> None:
     code, _, complained = await run(server, "revoke", "unknown")
     assert code == 1
     assert "only an admin of all channels may revoke a token" in complained
+
+
+async def test_the_command_answers_programs_in_json_and_says_in_a_line_what_it_cannot(
+    start: Start,
+) -> None:
+    server = await start()
+    asked = ("link", "--role", "player", "--channel", BOARD, "--player", "ann", "--json")
+    code, told, _ = await run(server, *asked)
+    made = json.loads(told)
+    assert (code, made["url"].partition("#")[0]) == (0, f"{server.url}/l{BOARD}")
+    code, told, _ = await run(server, "links", "--json")
+    (listed,) = json.loads(told)
+    assert (code, listed["id"], listed["player"]) == (0, made["id"], "ann")
+    assert made["url"].partition("#token=")[2] not in told
+
+    for words, reason in (
+        ((*asked, "--for", "2d"), "--for is 1s to 24h"),
+        ((*asked, "--key", VIEWER), "Only a host of a channel makes links to it."),
+        (("links", "--url", "http://127.0.0.1:1"), "http://127.0.0.1:1 cannot be reached"),
+    ):
+        code, told, complained = await run(server, *words)
+        assert (code, told) == (1, "")
+        assert reason in complained
+        assert "Traceback" not in complained
