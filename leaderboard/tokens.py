@@ -75,7 +75,7 @@ def new_claims(
             f"it would be made by a token that was made by one, {MAX_MAKERS} times over"
         )
     now = int(time.time())
-    name = secrets.token_urlsafe(12)
+    name = secrets.token_hex(12)  # never begins with "-": a command would take it for an option
     return Claims(
         jti=name,
         iat=now,
