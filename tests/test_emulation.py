@@ -294,17 +294,22 @@ async def test_amplify_finds_what_it_expects_and_nothing_is_told_of_it(server: S
     assert told(server) == []
 
 
-async def requested(server: Server, key: str, channel: str, *events: Any) -> dict[str, Any]:
-    """What ob-appsync-events-request is answered."""
+async def ran(script: str, server: Server, *arguments: str) -> bytes:
+    """What a script of Node's has printed."""
     needs("node_modules")
-    texts = [json.dumps(event) for event in events]
     process = await asyncio.create_subprocess_exec(
-        *(str(needs("node")), "request.js", f"{server.url}/event", key, channel, *texts),
+        *(str(needs("node")), script, f"{server.url}/event", *arguments),
         cwd=APPLICATION.parent,
         stdout=PIPE,
     )
     async with asyncio.timeout(50):
         out, _ = await process.communicate()
+    return out
+
+
+async def requested(server: Server, key: str, channel: str, *events: Any) -> dict[str, Any]:
+    """What ob-appsync-events-request is answered."""
+    out = await ran("request.js", server, key, channel, *map(json.dumps, events))
     answer: dict[str, Any] = json.loads(out)
     return answer
 
@@ -330,15 +335,7 @@ async def test_a_signature_alone_is_refused(server: Server) -> None:
 
 async def spoken(server: Server, key: str, *events: Any) -> list[dict[str, Any]]:
     """What comes to a client without a library, which does as AWS' guide says."""
-    needs("node_modules")
-    texts = [json.dumps(event) for event in events]
-    process = await asyncio.create_subprocess_exec(
-        *(str(needs("node")), "socket.js", f"{server.url}/event", key, CHAT, *texts),
-        cwd=APPLICATION.parent,
-        stdout=PIPE,
-    )
-    async with asyncio.timeout(50):
-        out, _ = await process.communicate()
+    out = await ran("socket.js", server, key, CHAT, *map(json.dumps, events))
     return [json.loads(line) for line in out.splitlines()]
 
 
