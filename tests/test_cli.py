@@ -256,7 +256,7 @@ async def test_a_printed_token_publishes_and_watches_its_board(run: Run, start: 
     server = await start(secret=SECRET)
     printed = await run(*PLAYER, "--for", "2h", LEADERBOARD_SECRET=SECRET)
     assert (printed.code, len(printed.out.split())) == (0, 1)
-    assert re.search(r"^id [\w-]{16}, good until \d{4}-\d\d-\d\d .* UTC$", printed.err)
+    assert re.search(r"^id [0-9a-f]{24}, good until \d{4}-\d\d-\d\d .* UTC$", printed.err)
     carried = {"LEADERBOARD_URL": server.url, "LEADERBOARD_TOKEN": printed.out.strip()}
     score = ("--player", "ann", "--score", "5")
     published = await run("publish", "/leaderboard/cup", *score, **carried)
