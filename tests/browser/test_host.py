@@ -301,7 +301,7 @@ def test_a_frozen_ending_is_revealed_place_by_place(site: Site, page: Page, phon
 def test_a_room_that_is_gone_is_said_to_be_and_has_a_way_on(
     own_site: Site, page: Page, watch: Watch
 ) -> None:
-    watch.expected = "WebSocket connection|ERR_CONNECTION|Failed to fetch|40[14]"
+    watch.expected = "WebSocket connection|ERR_CONNECTION|ERR_CONTENT_LENGTH|Failed to fetch|40[14]"
     page.context.clock.install()
     code = open_room(page, own_site, bots=2)
     expect(page.locator("#here")).to_have_text("2 bots are here")

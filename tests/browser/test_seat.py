@@ -70,7 +70,7 @@ def test_a_server_for_this_machine_alone_says_so_instead_of_a_useless_code(
 def test_all_pages_of_a_killed_server_come_back_and_a_room_is_said_to_be_gone(
     own_site: Site, page: Page, watch: Watch
 ) -> None:
-    watch.expected = "WebSocket connection|404|ERR_CONNECTION"
+    watch.expected = "WebSocket connection|404|ERR_CONNECTION|ERR_CONTENT_LENGTH"
     channel = "/leaderboard/restarted"
     page.context.clock.install()
     own_site.fill(channel, 3)
