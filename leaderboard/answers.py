@@ -10,7 +10,7 @@ import logging
 import math
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import msgspec
 from fastapi import APIRouter, Request, Response
@@ -29,6 +29,7 @@ from leaderboard.errors import (
     Refused,
     ResourceNotFound,
     Unauthorized,
+    reason,
 )
 from leaderboard.grants import Grant
 from leaderboard.operations import Operations
@@ -36,9 +37,13 @@ from leaderboard.settings import Namespace, Settings
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 CREDENTIAL_HEADERS = ("x-api-key", "authorization")
 READ_HEADERS = {"cache-control": "no-cache", "vary": ", ".join(CREDENTIAL_HEADERS)}
 NOSNIFF = {"x-content-type-options": "nosniff"}
+MAX_BODY = 4096
+"""Bytes of a request that describes something; what is published may have more."""
 
 
 class ApiRoute(APIRoute):
@@ -150,6 +155,15 @@ async def body_of(request: Request, limit: int) -> bytes:
         # Nobody reads this, but it is counted: as the client's doing, not as a fault of the server.
         raise BadRequest("The request ended before its body did") from None
     return bytes(body)
+
+
+async def value_of(request: Request, kind: type[T]) -> T:
+    """The body of a request as the value that it describes, none as one of defaults; raises `BadRequest`."""
+    body = await body_of(request, MAX_BODY)
+    try:
+        return msgspec.json.decode(body or b"{}", type=kind)
+    except (ValueError, RecursionError) as error:
+        raise BadRequest(reason(error)) from None
 
 
 async def publish_to(

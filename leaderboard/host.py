@@ -19,7 +19,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from markupsafe import Markup
 
 from leaderboard import rooms
-from leaderboard.answers import base_url, body_of, operations_of, settings_of
+from leaderboard.answers import MAX_BODY, base_url, body_of, operations_of, settings_of
 from leaderboard.engines import Reading
 from leaderboard.errors import BadRequest, NotAllowed, Refusal, Unauthorized
 from leaderboard.events import MAX_PLAYER
@@ -39,7 +39,6 @@ LENGTHS = (15, 30, 45, 60, 90, 120)
 """Seconds of a round that are offered."""
 PEOPLE = 100
 """Players that the remote lists."""
-MAX_FORM = 4096
 
 
 class HostRoute(RoomRoute):
@@ -289,7 +288,7 @@ async def form_of(request: Request) -> dict[str, str]:
     if urlsplit(origin).netloc not in own - {""}:
         raise NotAllowed("This form was not sent from a page of this server.")
     try:
-        text = (await body_of(request, MAX_FORM)).decode()
+        text = (await body_of(request, MAX_BODY)).decode()
         found = parse_qs(text, keep_blank_values=True, max_num_fields=32)
     except ValueError:
         raise BadRequest("The body is no form.") from None

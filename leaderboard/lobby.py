@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-import msgspec
 from fastapi import APIRouter, Request, Response
 from msgspec import Meta, Struct
 
@@ -13,14 +12,14 @@ from leaderboard.answers import (
     READ_HEADERS,
     add_read,
     base_url,
-    body_of,
     content,
     json_answer,
     manager,
     operations_of,
     settings_of,
+    value_of,
 )
-from leaderboard.errors import BadRequest, Unauthorized
+from leaderboard.errors import Unauthorized
 from leaderboard.grants import Role
 from leaderboard.rooms import (
     GAME,
@@ -34,9 +33,6 @@ from leaderboard.rooms import (
     room_of,
     slow_down,
 )
-
-MAX_BODY = 4096
-T = TypeVar("T")
 
 
 class Made(Struct, frozen=True):
@@ -94,7 +90,7 @@ async def make_room(request: Request) -> Response:
         grant = await manager(request, f"/{GAME}/*")
         if grant.role < Role.HOST or not grant.covers(f"/{GAME}/*"):
             raise Unauthorized("Only a host may make a room here.")
-    wanted = _decoded(await body_of(request, MAX_BODY), NewRoom)
+    wanted = await value_of(request, NewRoom)
     slow_down(request)
     code, token = await new_room(operations_of(request), settings, wanted)
     request.app.state.bots.look_after(channel_of(code))
@@ -119,13 +115,6 @@ async def join_room(request: Request, code: str) -> Response:
     A name has 1 to 20 letters, as readers count them; one that is taken gets a number.
     """
     room = await room_of(request, code)
-    joining = _decoded(await body_of(request, MAX_BODY), Joining)
+    joining = await value_of(request, Joining)
     slow_down(request)
     return json_answer(await join(request, room, joining.name), 201, READ_HEADERS)
-
-
-def _decoded(body: bytes, kind: type[T]) -> T:
-    try:
-        return msgspec.json.decode(body or b"{}", type=kind)
-    except (ValueError, RecursionError) as error:
-        raise BadRequest(str(error)[:200]) from None

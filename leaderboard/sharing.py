@@ -23,15 +23,15 @@ from leaderboard.answers import (
     READ_HEADERS,
     add_read,
     base_url,
-    body_of,
     content,
     json_answer,
     manager,
     operations_of,
+    value_of,
 )
 from leaderboard.auth import Authenticator
 from leaderboard.broker import Broker
-from leaderboard.errors import BadRequest, LimitExceeded, ResourceNotFound, Unauthorized
+from leaderboard.errors import LimitExceeded, ResourceNotFound, Unauthorized
 from leaderboard.events import PlayerId
 from leaderboard.grants import Grant, Role
 from leaderboard.rooms import GAME
@@ -39,7 +39,6 @@ from leaderboard.tokens import LIFETIME, MAX_RATE, Claims, TokenRole
 
 MOST = 10_000
 """Links that are good at the same time: what is kept of each is some hundred bytes."""
-MAX_BODY = 4096
 
 LinkRole = Literal["viewer", "player", "scorekeeper", "presenter", "game-server"]
 ROLES: dict[LinkRole, TokenRole] = {
@@ -171,7 +170,7 @@ async def make_link(request: Request) -> Response:
 
     It ends with the credential that makes it, if that ends before, and is revoked with it.
     """
-    wanted = _decoded(await body_of(request, MAX_BODY))
+    wanted = await value_of(request, NewLink)
     grant = await manager(request, channels.parse_credential_pattern(wanted.channel))
     made = await new_link(request, grant, wanted, base_url(request))
     return json_answer(made, 201, {**READ_HEADERS, "cache-control": "no-store"})
@@ -250,10 +249,3 @@ def _page(role: LinkRole, path: str, player: str | None, token: str) -> str:
     if role == "player" and in_room:
         return f"/r/{code}#seat={token}&name={quote(player or '', safe='')}"
     return f"/l#token={token}" if channels.is_wildcard(path) else f"/l{path}#token={token}"
-
-
-def _decoded(body: bytes) -> NewLink:
-    try:
-        return msgspec.json.decode(body, type=NewLink)
-    except (ValueError, RecursionError) as error:
-        raise BadRequest(str(error)[:200]) from None
