@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar, cast
@@ -164,6 +165,21 @@ async def value_of(request: Request, kind: type[T]) -> T:
         return msgspec.json.decode(body or b"{}", type=kind)
     except (ValueError, RecursionError) as error:
         raise BadRequest(reason(error)) from None
+
+
+def row_count(name: str, text: str, most: int, default: int) -> int:
+    """A number of rows, as the member ``name`` of an address has it; raises `BadRequest`."""
+    # Digits of other scripts are digits to Python; an address is ASCII.
+    if text and not (re.fullmatch(r"[0-9]{1,3}", text) and 1 <= int(text) <= most):
+        raise BadRequest(f"{name} is a number of rows from 1 to {most}.")
+    return int(text or default)
+
+
+def one_of(name: str, text: str, known: tuple[str, ...]) -> str:
+    """One of the known values, the first unless given; raises `BadRequest`."""
+    if text and text not in known:
+        raise BadRequest(f"{name} is one of {', '.join(filter(None, known))}.")
+    return text or known[0]
 
 
 async def publish_to(

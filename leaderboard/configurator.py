@@ -12,13 +12,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from leaderboard import channels
-from leaderboard.answers import base_url, is_public
-from leaderboard.embeds import ALIGNMENTS, MAX_SCALE, MAX_TITLE, embedding, one_of
+from leaderboard.answers import base_url, is_public, one_of, operations_of, settings_of
+from leaderboard.embeds import ALIGNMENTS, MAX_SCALE, MAX_TITLE, embedding
 from leaderboard.errors import Refusal
 from leaderboard.events import MAX_PLAYER
-from leaderboard.operations import Operations
-from leaderboard.rendering import THEMES, PageRoute, html_page
-from leaderboard.settings import MAX_TOP, Settings
+from leaderboard.rendering import THEMES, PageRoute, example_channel, html_page
+from leaderboard.settings import MAX_TOP
 from leaderboard.snippets import WIDTH
 
 PREVIEWS: Final = ("page", "frame", "overlay")
@@ -58,7 +57,7 @@ async def configured(request: Request) -> HTMLResponse:
 
 async def _made(request: Request) -> dict[str, Any]:
     query = request.query_params
-    channel = query.get("channel", "").strip() or _example(request)
+    channel = query.get("channel", "").strip() or example_channel(settings_of(request))
     base = base_url(request)
     known = {"channel": channel, "width": WIDTH, "wrong": "", "shown": None, "public": False}
     known |= {"base": base, "socket": base.replace("http", "ws", 1), "previews": PREVIEWS}
@@ -70,14 +69,8 @@ async def _made(request: Request) -> dict[str, Any]:
     return {**known, "shown": shown, "public": await is_public(request, shown.channel)}
 
 
-def _example(request: Request) -> str:
-    settings: Settings = request.app.state.settings
-    boards = [name for name, rules in settings.namespaces.items() if rules.kind == "board"]
-    return f"/{next(iter(boards), 'leaderboard')}/demo"
-
-
 async def _running(request: Request) -> list[str]:
-    operations: Operations = request.app.state.operations
+    operations = operations_of(request)
     viewer = operations.auth.viewer()
     if viewer is None:
         return []

@@ -17,7 +17,15 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
 from leaderboard import channels, templating
-from leaderboard.answers import NOSNIFF, base_url, is_public, settings_of
+from leaderboard.answers import (
+    NOSNIFF,
+    base_url,
+    is_public,
+    one_of,
+    operations_of,
+    row_count,
+    settings_of,
+)
 from leaderboard.assets import STATIC
 from leaderboard.errors import BadRequest, ResourceNotFound
 from leaderboard.events import MAX_PLAYER
@@ -45,7 +53,7 @@ _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,4}")
 
 
 def router() -> APIRouter:
-    """The routes. They expect ``broker``, ``auth`` and ``settings`` on the application's state."""
+    """The routes. They expect ``operations`` and ``settings`` on the application's state."""
     routes = APIRouter(route_class=PageRoute, include_in_schema=False)
     answers: dict[str, Callable[..., Any]] = {
         "/widget.js": widget,
@@ -106,7 +114,7 @@ def embedding(request: Request, channel: str) -> Embedding:
         channel=path,
         key=settings_of(request).viewer_key,
         name=templating.title_of(path),
-        limit=row_count(query.get("limit", "")),
+        limit=row_count("limit", query.get("limit", ""), MAX_TOP, DEFAULT_LIMIT),
         theme=one_of("theme", query.get("theme", ""), THEMES),
         lang=_language(query.get("lang", "")),
         title=_short("title", query.get("title", ""), MAX_TITLE),
@@ -118,14 +126,6 @@ def embedding(request: Request, channel: str) -> Embedding:
     )
 
 
-def row_count(text: str, most: int = MAX_TOP, default: int = DEFAULT_LIMIT) -> int:
-    """A number of rows as an address has it; raises `BadRequest`."""
-    # Digits of other scripts are digits to Python; an address is ASCII.
-    if text and not (re.fullmatch(r"[0-9]{1,3}", text) and 1 <= int(text) <= most):
-        raise BadRequest(f"limit is a number of rows from 1 to {most}.")
-    return int(text or default)
-
-
 def _scale(text: str) -> float:
     fits = (
         re.fullmatch(r"[0-9]{1,2}|[0-9]{0,2}\.[0-9]{1,3}", text) and 0.1 <= float(text) <= MAX_SCALE
@@ -133,13 +133,6 @@ def _scale(text: str) -> float:
     if text and not fits:
         raise BadRequest(f"scale is a number from 0.1 to {MAX_SCALE:g}.")
     return float(text or DEFAULT_SCALE)
-
-
-def one_of(name: str, text: str, known: tuple[str, ...]) -> str:
-    """One of the known values, the first unless given; raises `BadRequest`."""
-    if text and text not in known:
-        raise BadRequest(f"{name} is one of {', '.join(filter(None, known))}.")
-    return text or known[0]
 
 
 def _language(text: str) -> str:
@@ -177,7 +170,7 @@ async def _framed(request: Request, shown: Embedding, theme: str) -> HTMLRespons
     view = View(top=shown.limit, around=shown.highlight or None, radius=0)
     known: dict[str, Any] = {"reading": None, "window": None, "standings": []}
     if await is_public(request, shown.channel):
-        reading = await request.app.state.broker.read(shown.channel, view)
+        reading = await operations_of(request).broker.read(shown.channel, view)
         window = reading.windows[view]
         rows = in_order(window.rows, window.around)
         known = {

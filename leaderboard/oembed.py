@@ -12,9 +12,18 @@ import msgspec
 from fastapi import APIRouter, Query, Request, Response
 
 from leaderboard import channels, templating
-from leaderboard.answers import ApiRoute, base_url, is_public, json_answer, refused, settings_of
-from leaderboard.embeds import ANYWHERE, FRESH, board_rules, row_count
+from leaderboard.answers import (
+    ApiRoute,
+    base_url,
+    is_public,
+    json_answer,
+    refused,
+    row_count,
+    settings_of,
+)
+from leaderboard.embeds import ANYWHERE, FRESH, board_rules
 from leaderboard.errors import BadRequest, ResourceNotFound, Unauthorized
+from leaderboard.settings import MAX_TOP
 from leaderboard.snippets import DEFAULT_LIMIT, ROW, WIDTH, Embedding
 
 
@@ -70,7 +79,8 @@ def _addressed(request: Request, url: str) -> Embedding:
         if not parts.path.startswith("/l/"):
             raise nowhere
         path = channels.parse(parts.path.removeprefix("/l/"))
-        limit = row_count(parse_qs(parts.query).get("top", [""])[0], default=DEFAULT_LIMIT)
+        top = parse_qs(parts.query).get("top", [""])[0]
+        limit = row_count("top", top, MAX_TOP, DEFAULT_LIMIT)
     except (ValueError, BadRequest):
         raise nowhere from None
     board_rules(request, path)

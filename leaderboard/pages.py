@@ -6,7 +6,6 @@ Every page is whole before a script runs: rows are rendered here, and static/js 
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -15,15 +14,22 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from msgspec import Struct
 
 from leaderboard import channels, templating
-from leaderboard.answers import base_url, is_public, reader
+from leaderboard.answers import (
+    base_url,
+    is_public,
+    one_of,
+    operations_of,
+    reader,
+    row_count,
+    settings_of,
+)
 from leaderboard.broker import Broker
 from leaderboard.engines import Running
 from leaderboard.errors import BadRequest, ResourceNotFound
 from leaderboard.events import MAX_PLAYER
-from leaderboard.operations import Operations
 from leaderboard.ranking import Row, View
 from leaderboard.rendering import THEMES, PageRoute, example_channel, html_page
-from leaderboard.settings import LOCAL, MAX_TOP, Namespace, Settings
+from leaderboard.settings import LOCAL, MAX_TOP
 from leaderboard.standing import Standing, explain, in_order, phrases
 
 BOARDS_PER_PAGE: Final = 24
@@ -39,7 +45,7 @@ class Tile(Struct, frozen=True):
 
 
 def router() -> APIRouter:
-    """The routes. They expect ``broker``, ``auth`` and ``settings`` on the application's state."""
+    """The routes. They expect ``operations`` and ``settings`` on the application's state."""
     routes = APIRouter(route_class=PageRoute, include_in_schema=False)
     pages: dict[str, Callable[..., Any]] = {
         "/": home,
@@ -60,7 +66,7 @@ def router() -> APIRouter:
 async def home(request: Request) -> HTMLResponse:
     """What this is, and what can be done with it."""
     base = base_url(request)
-    settings: Settings = request.app.state.settings
+    settings = settings_of(request)
     return html_page(
         request,
         "home.html",
@@ -105,18 +111,19 @@ async def board(request: Request, channel: str) -> HTMLResponse:
     """One board. Query: ``top`` (rows), ``theme``, ``around`` (a player whose place is told, and who is near), ``me``
     (1: that is the one who looks)."""
     path = channels.parse(channel)
-    settings: Settings = request.app.state.settings
+    settings, query = settings_of(request), request.query_params
     rules = settings.namespaces.get(channels.namespace(path))
     if rules is None:
         raise ResourceNotFound(
             f"There is no namespace {channels.namespace(path)!r} on this server."
         )
-    top, around, me = _top(request, rules), _around(request), _me(request)
+    top = row_count("top", query.get("top", ""), MAX_TOP, rules.top)
+    around, me = _around(request), _me(request)
     known: dict[str, Any] = {
         "channel": path,
         "title": templating.title_of(path),
         "base": base_url(request),
-        "theme": _theme(request),
+        "theme": one_of("theme", query.get("theme", ""), THEMES),
         "here": "",
     }
     if rules.kind == "relay":
@@ -124,8 +131,8 @@ async def board(request: Request, channel: str) -> HTMLResponse:
         return html_page(
             request, "board.html", relay=True, viewable=False, board_namespaces=names, **known
         )
-    broker: Broker = request.app.state.broker
-    view, query = View(top=top, around=around or None), request.query_params
+    broker = operations_of(request).broker
+    view = View(top=top, around=around or None)
     known |= {
         "relay": False,
         "viewer_key": settings.viewer_key,
@@ -172,8 +179,8 @@ async def docs(request: Request) -> HTMLResponse:
 
 
 async def _boards(request: Request, after: str) -> dict[str, Any]:
-    broker: Broker = request.app.state.broker
-    operations: Operations = request.app.state.operations
+    operations = operations_of(request)
+    broker = operations.broker
     known = {"here": "boards", "after": after, **_to_try(request)}
     try:
         # A link of the browser's comes as a header: no page has it in its address.
@@ -215,16 +222,6 @@ def _place(standings: list[Standing], player: str, me: bool, veiled: bool) -> st
 # -- the query ---------------------------------------------------------------------------------------------------------
 
 
-def _top(request: Request, rules: Namespace) -> int:
-    text = request.query_params.get("top", "")
-    if not text:
-        return rules.top
-    # Digits of other scripts are digits to Python; an address is ASCII.
-    if not re.fullmatch(r"[0-9]{1,3}", text) or not 1 <= int(text) <= MAX_TOP:
-        raise BadRequest(f"top is a number of rows from 1 to {MAX_TOP}.")
-    return int(text)
-
-
 def _around(request: Request) -> str:
     player = request.query_params.get("around", "")
     if len(player) > MAX_PLAYER:
@@ -239,17 +236,9 @@ def _me(request: Request) -> bool:
     return text == "1"
 
 
-def _theme(request: Request) -> str:
-    theme = request.query_params.get("theme", "auto")
-    if theme not in THEMES:
-        raise BadRequest("theme is one of auto, light and dark.")
-    return theme
-
-
 def _to_try(request: Request, channel: str = "") -> dict[str, Any]:
     """Commands that work here as they stand, given LEADERBOARD_KEY; on a channel of the first board namespace."""
-    settings: Settings = request.app.state.settings
-    channel = channel or example_channel(settings)
+    channel = channel or example_channel(settings_of(request))
     base = base_url(request)
     to = "" if base == LOCAL else f" --url {base}"
     event = r"{\"player\":\"ann\",\"score\":120}"

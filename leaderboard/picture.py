@@ -12,8 +12,8 @@ from typing import Final
 from fastapi import APIRouter, Request, Response
 
 from leaderboard import channels, templating
-from leaderboard.answers import is_public
-from leaderboard.embeds import ANYWHERE, board_rules, one_of, row_count
+from leaderboard.answers import is_public, one_of, operations_of, row_count
+from leaderboard.embeds import ANYWHERE, board_rules
 from leaderboard.errors import ResourceNotFound
 from leaderboard.names import graphemes
 from leaderboard.ranking import Row, View
@@ -48,10 +48,10 @@ async def picture(request: Request, channel: str) -> Response:
     if not await is_public(request, path):
         raise ResourceNotFound(f"There is no board {path} here.")
     query = request.query_params
-    top = row_count(query.get("top", ""), most=MAX_ROWS, default=ROWS)
+    top = row_count("top", query.get("top", ""), MAX_ROWS, ROWS)
     theme = one_of("theme", query.get("theme", ""), tuple(COLOURS))
     view = View(top=top)
-    window = (await request.app.state.broker.read(path, view)).windows[view]
+    window = (await operations_of(request).broker.read(path, view)).windows[view]
     rows = window.rows or []
     svg = templating.render(
         "picture.svg",

@@ -12,8 +12,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from leaderboard import rooms
-from leaderboard.answers import is_public, settings_of
-from leaderboard.broker import Broker
+from leaderboard.answers import is_public, operations_of, settings_of
 from leaderboard.errors import Refusal, ResourceNotFound
 from leaderboard.names import graphemes
 from leaderboard.ranking import View
@@ -87,9 +86,8 @@ async def results(request: Request, code: str) -> HTMLResponse:
     found = await rooms.room_of(request, code)
     if not await is_public(request, found.channel):
         raise ResourceNotFound("This server shows its boards only to those who play.")
-    broker: Broker = request.app.state.broker
     view = View(top=MAX_TOP)
-    window = (await broker.read(found.channel, view)).windows[view]
+    window = (await operations_of(request).broker.read(found.channel, view)).windows[view]
     standings = explain(in_order(window.rows, None), window.total, "desc")
     return html_page(
         request, "results.html", here="play", room=found, standings=standings, top=MAX_TOP

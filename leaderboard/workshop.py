@@ -13,11 +13,11 @@ from fastapi.responses import HTMLResponse
 from markupsafe import Markup
 
 from leaderboard import __version__, addresses, guide, manual
-from leaderboard.answers import NOSNIFF, base_url
+from leaderboard.answers import NOSNIFF, base_url, settings_of
 from leaderboard.assets import LAB
 from leaderboard.errors import ResourceNotFound
 from leaderboard.rendering import PageRoute, example_channel, html_page
-from leaderboard.settings import LOCAL, PUBLIC_KEY, Settings
+from leaderboard.settings import LOCAL, PUBLIC_KEY
 
 PICTURE_SECONDS: Final = 3600
 """For so long a browser need not ask again for a picture."""
@@ -41,7 +41,7 @@ async def console(request: Request) -> HTMLResponse:
 
 
 def _console(request: Request) -> dict[str, Any]:
-    settings: Settings = request.app.state.settings
+    settings = settings_of(request)
     return {
         "viewer_key": settings.viewer_key,
         "channel": example_channel(settings),
@@ -51,7 +51,7 @@ def _console(request: Request) -> dict[str, Any]:
 
 async def check(request: Request) -> HTMLResponse:
     """Whether this device can take part: the page, the socket, how long it stays, and the address for others."""
-    settings: Settings = request.app.state.settings
+    settings = settings_of(request)
     _, port = request.scope.get("server") or ("", settings.port)
     others = addresses.for_others(settings, port)
     return html_page(

@@ -214,6 +214,17 @@ async def test_a_wrong_address_says_so(server: Server, path: str, status: int) -
     assert f'<p class="status">{status}</p>' in answer.text
 
 
+async def test_a_wrong_number_of_rows_is_told_by_the_name_that_it_has_there(
+    server: Server,
+) -> None:
+    for path, told in (
+        ("/l/leaderboard/a?top=101", "top is a number of rows from 1 to 100."),
+        ("/l/leaderboard/a.svg?top=21", "top is a number of rows from 1 to 20."),
+        ("/embed/leaderboard/a?limit=101", "limit is a number of rows from 1 to 100."),
+    ):
+        assert told in (await get(server, path)).text
+
+
 # -- oEmbed ------------------------------------------------------------------------------------------------------------
 
 
