@@ -38,9 +38,13 @@ class People:
 
     __slots__ = ("banned", "hidden")
 
-    def __init__(self) -> None:
-        self.hidden: dict[str, str | None] = {}
-        self.banned: dict[str, str | None] = {}
+    def __init__(
+        self,
+        hidden: dict[str, str | None] | None = None,
+        banned: dict[str, str | None] | None = None,
+    ) -> None:
+        self.hidden = hidden or {}
+        self.banned = banned or {}
 
     def hide(self, player: str, live: Ranking) -> bool:
         """Whether it was not hidden; raises `LimitExceeded`."""

@@ -29,7 +29,7 @@ from leaderboard.engines.revocations import Revocations
 from leaderboard.engines.servers import Servers
 from leaderboard.engines.watchers import Watchers
 from leaderboard.errors import EngineUnavailable, OutcomeUnknown, Refusal
-from leaderboard.people import Person
+from leaderboard.people import SEARCHED, Person
 from leaderboard.ranking import View
 from leaderboard.settings import Limits, Namespace
 
@@ -125,7 +125,6 @@ class RedisEngine(Engine):
             path=channel,
             views=[wire.view_of(view) for view in views],
             floor=floor,
-            ordinal=rules.ties == "ordinal",
         )
         self._look("read", channel, ask, answered, done)
 
@@ -135,7 +134,7 @@ class RedisEngine(Engine):
         def answered(_: Partition, answer: bytes) -> None:
             done(wire.people_of(answer, prefix, limit))
 
-        ask = self._servers.request(path=channel, most=wire.MOST_PEOPLE)
+        ask = self._servers.request(path=channel, most=SEARCHED)
         self._look("people", channel, ask, answered, done)
 
     def relay(

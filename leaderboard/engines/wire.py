@@ -18,7 +18,7 @@ from leaderboard.board import Applied
 from leaderboard.engines import Batch, Lease, Outcome, Reading, Running
 from leaderboard.errors import ConfigMismatch, LimitExceeded, NothingToUndo, Refusal
 from leaderboard.events import Clear, Enter, Event, Open, Props, Remove, Reveal, Score
-from leaderboard.people import SEARCHED, Person
+from leaderboard.people import People, Person
 from leaderboard.ranking import Entry, Ranking, Row, View, Window, number
 from leaderboard.rounds import Round
 from leaderboard.settings import Namespace
@@ -84,7 +84,6 @@ class Done(Struct, frozen=True, kw_only=True):
 
     events: list[list[Any]] = []
     version: int = 0
-    epoch: str = ""
     frozen: bool = False
     ranks: list[int | bool] = []
     told: list[str] = []
@@ -245,43 +244,18 @@ class Players(Struct, frozen=True, kw_only=True):
 def people_of(answer: bytes, prefix: str, limit: int) -> list[Person]:
     """Those of a board's players whose name or id begins so."""
     told = _decode(answer, type=Players)
-    hidden, banned = _pairs(told.hidden), _pairs(told.banned)
+    people = People(_pairs(told.hidden), _pairs(told.banned))
     ranking = Ranking(1.0 if told.asc else -1.0, ordinal=told.ordinal)
     for player, name, key, meta, seq, _ in sorted(told.entries, key=lambda each: each[5]):
         entry = Entry(float(key), seq)
-        entry.name, entry.meta, entry.shelved = name or None, meta or None, player in hidden
+        entry.name, entry.meta = name or None, meta or None
+        entry.shelved = player in people.hidden
         ranking.put(player, entry)
-    prefix = prefix.casefold()
-
-    def begins(player: str, name: str | None) -> bool:
-        return player.casefold().startswith(prefix) or (name or "").casefold().startswith(prefix)
-
-    found = [
-        Person(player=player, name=entry.name, row=ranking.row(player), hidden=entry.shelved)
-        for player, entry in ranking.entries.items()
-        if begins(player, entry.name)
-    ][:limit]
-    away = {**hidden, **banned}
-    found += [
-        Person(
-            player=player,
-            name=away[player],
-            row=None,
-            hidden=player in hidden,
-            banned=player in banned,
-            away=True,
-        )
-        for player in sorted(away.keys() - ranking.entries.keys())
-        if begins(player, away[player])
-    ]
-    return found[:limit]
+    return people.find(ranking, prefix, limit)
 
 
 def _pairs(flat: Sequence[str]) -> dict[str, str | None]:
     return {player: name or None for player, name in zip(flat[::2], flat[1::2], strict=True)}
-
-
-MOST_PEOPLE = SEARCHED
 
 
 # -- the rest ----------------------------------------------------------------------------------------------------------

@@ -212,5 +212,5 @@ end
 
 return cmsgpack.pack({
   events = outcomes, version = board.version, frozen = board.curtain and true or false, ranks = ranks,
-  told = told, epoch = (not board.new or changed) and board.epoch or '',
+  told = told,
 })

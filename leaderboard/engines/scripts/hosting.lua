@@ -206,7 +206,7 @@ local function hosting()
 
   function H.props(board, event)
     local m = board.base .. ':m'
-    if (not board.new_props and call('HGET', m, 'props') or '{}') == event.text then
+    if (call('HGET', m, 'props') or '{}') == event.text then
       return false
     end
     call('HSET', m, 'props', event.text, 'public', event.public)

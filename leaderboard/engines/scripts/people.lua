@@ -4,11 +4,10 @@
 
 local board = load(ask.path)
 if not board then
-  return cmsgpack.pack({entries = {}, hidden = {}, banned = {}, all = true})
+  return cmsgpack.pack({entries = {}, hidden = {}, banned = {}})
 end
 local entries, found = {}, nil
-local all = board.count <= ask.most
-if all then
+if board.count <= ask.most then
   found = call('HGETALL', board.live.h)
 else
   found = call('HSCAN', board.live.h, 0, 'COUNT', ask.most)[2]
@@ -18,6 +17,6 @@ for i = 1, #found, 2 do
   entries[#entries + 1] = {found[i], entry.name, entry.key, entry.meta, entry.seq, entry.came}
 end
 return cmsgpack.pack({
-  entries = entries, all = all, hidden = call('HGETALL', board.base .. ':i'),
+  entries = entries, hidden = call('HGETALL', board.base .. ':i'),
   banned = call('HGETALL', board.base .. ':n'), asc = board.rules:sub(1, 1) == 'a', ordinal = board.rules:sub(-1) == 'o',
 })

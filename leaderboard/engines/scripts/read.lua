@@ -1,10 +1,10 @@
 -- Reads a board through views, all at one (epoch, version, now). Settles first what the clock has made due.
 --
--- Asked: path, views, sign, whether ties are ordinal, the floor {epoch, version}, and the process that asks.
+-- Asked: path, views, the floor {epoch, version}, and the process that asks.
 
 local board = load(ask.path)
 if board then
-  ask.ordinal = board.rules:sub(-1) == 'o' -- its own rules hold, whatever those of the reader say by now
+  ask.ordinal = board.rules:sub(-1) == 'o' -- by its own rules, whatever those of the reader say by now
   local settled = settle(board)
   local floor = ask.floor
   if floor and floor[1] == board.epoch and board.version < floor[2] then
