@@ -102,9 +102,6 @@ async def publish(request: Request) -> Response:
     return await publish_to(request, message.channel, message.events, results=results)
 
 
-_SHARED = "Several workers share this port, and each counts for itself: set worker_port, and ask each at its own port."
-
-
 # -- tokens ------------------------------------------------------------------------------------------------------------
 
 
@@ -144,6 +141,9 @@ async def readyz(request: Request) -> Response:
     if not operations_of(request).broker.healthy:
         return json_answer({"status": "engine unavailable"}, 503)
     return json_answer({"status": "ready"})
+
+
+_SHARED = "Several workers share this port, and each counts for itself: set worker_port, and ask each at its own port."
 
 
 async def metrics(request: Request) -> Response:

@@ -20,6 +20,7 @@ from starlette.websockets import WebSocket
 from leaderboard import (
     __version__,
     api,
+    asyncapi,
     backstage,
     configurator,
     embeds,
@@ -58,7 +59,6 @@ from leaderboard.strict import StrictSession
 log = logging.getLogger(__name__)
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-REALTIME = "/event/realtime"
 CROSS_ORIGIN = ("/event", "/api/", "/static/")
 """What pages of other sites may use: publishing, reading, and the scripts that do both."""
 
@@ -159,7 +159,7 @@ def create_app(settings: Settings, sources: Mapping[str, str] | None = None) -> 
     async def serve(websocket: WebSocket) -> None:
         await realtime.serve(websocket)
 
-    app.add_api_websocket_route(REALTIME, serve)
+    app.add_api_websocket_route(asyncapi.PATH, serve)
     app.mount("/static", Files(STATIC))
     app.add_exception_handler(HTTPException, _unrouted)
     app.add_middleware(_CrossOrigin)

@@ -1,4 +1,4 @@
-"""The fast door: a uvicorn WebSocket protocol that a session is plugged into, with no queue and no task between.
+"""The fast door: uvicorn's WebSocket protocol with a session plugged in, which a frame reaches by one call.
 
 uvicorn's own protocol, made patient (`patience`), serves the handshake and everything unusual. Once the application has
 accepted a connection it finds this object in the scope's extensions under `EXTENSION` and attaches a session; the ASGI
@@ -8,10 +8,12 @@ call then returns, and what it held is let go. From there on
   the library's parser, which is as strict as it always was;
 - the answers to what one read brought leave in one write, and so do all frames that the broker holds for a beat;
 - when the transport's buffer is full the session hears of it, and again when it has drained;
-- while the session is busy nothing more is read, and what was read already waits in order.
+- while the session is busy nothing more is read; what was read already waits here, in order.
+
+No task stands between, and where the session is free no queue.
 
 It leans on the insides of uvicorn and of websockets, so both are bounded in pyproject.toml and tests/test_direct.py
-fails loudly when they change. The plain door in `realtime` does the same over any ASGI server, at half the speed.
+fails loudly when they change. The plain door, `asgi`, does the same over any ASGI server, at half the speed.
 
 Longer than most: all of it is one state machine between one transport, one parser and one session.
 """

@@ -26,7 +26,7 @@ from leaderboard.engines import Engine, Reading
 from leaderboard.errors import Refusal
 from leaderboard.frames import Spliced
 from leaderboard.hub import Hub
-from leaderboard.lanes import Lanes, Pass
+from leaderboard.lanes import CHUNK, Lanes, Pass
 from leaderboard.masks import masked
 from leaderboard.metrics import Metrics
 from leaderboard.ranking import View
@@ -35,8 +35,6 @@ from leaderboard.snapshots import Body
 
 log = logging.getLogger(__name__)
 
-CHUNK = 32
-"""Deliveries between two turns of others: some hundred microseconds."""
 VIEWS = 64
 """Views in one reading: about a millisecond where each is a reader's own."""
 PRESENCE_PACE = 1.0

@@ -13,6 +13,8 @@ from collections.abc import Callable, Generator
 
 log = logging.getLogger(__name__)
 
+CHUNK = 32
+"""Deliveries after which a pass or a relay may be left for a while: some hundred microseconds."""
 SLICE = 0.002
 """Seconds of work after which the loop gets its turn: below what anybody notices, above what a turn costs."""
 

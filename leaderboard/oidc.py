@@ -5,7 +5,7 @@ says of keys (``jku``, ``x5u``, ``jwk``) is not even looked at. They are remembe
 may be the first after a rotation, so the keys are asked for anew; but at most once in `PAUSE`, whatever strangers send,
 and all who wait share one answer.
 
-Here is the proof alone. What its claims are worth is for `auth` to say.
+Here is the proof alone. What its claims are worth is for `vouching` to say.
 """
 
 from __future__ import annotations

@@ -13,12 +13,10 @@ from leaderboard.audience import Subscription
 from leaderboard.errors import LimitExceeded, Refusal
 from leaderboard.frames import Spliced
 from leaderboard.hub import Hub
-from leaderboard.lanes import Lanes, Pass
+from leaderboard.lanes import CHUNK, Lanes, Pass
 from leaderboard.metrics import Metrics
 from leaderboard.replies import shared_event
 
-CHUNK = 32
-"""Deliveries between two turns of others: some hundred microseconds."""
 UNDER_WAY = 16 * 1024**2
 """Bytes of events on their way beyond which no more are taken: a tenth of a second of writing."""
 

@@ -54,25 +54,24 @@ class Published(Struct, omit_defaults=True):
     results: list[Result | None] | None = None
 
 
-def accepted(index: int, duplicate: bool = False) -> Accepted:
-    """The ``successful`` item of the event at ``index``."""
-    return Accepted(f"{_origin}{next(_counter)}", index, duplicate)
-
-
-def failed(index: int, refusal: Refusal) -> Failed:
-    """The ``failed`` item of the event at ``index``."""
-    identifier = f"{_origin}{next(_counter)}"
-    return Failed(identifier, index, refusal.status, refusal.error_type, refusal.message)
-
-
 # Clients want a UUID only to tell events apart: a random half and a counter serve, at a fifth of what uuid4() costs.
 _origin = str(uuid.uuid4())[:-12]
 _counter = itertools.count(10**11)  # of twelve digits, for some thousand years
 
 
 def new_identifier() -> str:
-    """What an event is called in the answer to its publish."""
+    """What an event is called in the answer to its publish; connections and requests are named so in the log."""
     return f"{_origin}{next(_counter)}"
+
+
+def accepted(index: int, duplicate: bool = False) -> Accepted:
+    """The ``successful`` item of the event at ``index``."""
+    return Accepted(new_identifier(), index, duplicate)
+
+
+def failed(index: int, refusal: Refusal) -> Failed:
+    """The ``failed`` item of the event at ``index``."""
+    return Failed(new_identifier(), index, refusal.status, refusal.error_type, refusal.message)
 
 
 _encoder = msgspec.json.Encoder()

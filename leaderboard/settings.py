@@ -45,6 +45,7 @@ from leaderboard.values import (
 
 __all__ = [
     "DEV",
+    "LOCAL",
     "MAX_OF",
     "MAX_RADIUS",
     "MAX_SCORE",
@@ -54,6 +55,7 @@ __all__ = [
     "NESTED",
     "OIDC_MODES",
     "PREFIX",
+    "PUBLIC_KEY",
     "Algorithm",
     "ApiKey",
     "AuthMode",
@@ -94,7 +96,7 @@ _SEGMENT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,48}[A-Za-z0-9])?")
 
 
 class Settings(BaseSettings):
-    """Everything that can be configured. Built from explicit values only; `load` reads the sources."""
+    """Everything that can be configured. Built from explicit values only; `sources` reads where they stand."""
 
     model_config = SettingsConfigDict(
         extra="forbid",
@@ -220,7 +222,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        # Sources are merged by `load`, which must tell for each value where it came from.
+        # They are merged by `sources.load`, which must tell for each value where it came from.
         return (init_settings,)
 
     @field_validator("secret")

@@ -5,7 +5,7 @@ board is encoded and escaped once for all that share a view, and a frame is spli
 
     snapshot_prefix(id) + own(reset, skipped) + body + live(time, who watches and plays, what the round waits for)
 
-Who gets which, and when, is for the `hub` and the `broker` to say.
+Who gets which, and when, is for the `audience` and the `fanout` to say.
 """
 
 from __future__ import annotations

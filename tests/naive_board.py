@@ -234,7 +234,7 @@ class NaiveBoard:
     def _make_room(self, capacity: float, freed: int) -> None:
         total = len(self._ranked())
         if total > FREEZABLE:
-            raise errors.LimitExceeded("")
+            raise errors.BoardTooLarge("")
         if self.size - freed + total > capacity:
             raise errors.BoardFull("")
 
