@@ -107,7 +107,7 @@ def revoke(
 
     Examples:
 
-        leaderboard revoke 3q2-7w
+        leaderboard revoke 3f9c27b1d04e8a65c2f17b90
     """
     quoted = quote(token_id, safe="")
     try:
