@@ -29,7 +29,7 @@ WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 def test_the_changelog_is_in_order() -> None:
     headings = re.findall(r"^## (.*)$", CHANGELOG, re.MULTILINE)
-    assert headings[0] == "Unreleased" or headings[0].startswith(__version__)
+    assert "Unreleased" not in headings[1:]
     released = [heading for heading in headings if heading != "Unreleased"]
     matches = [re.fullmatch(r"(\d+)\.(\d+)\.(\d+) - (\d{4}-\d\d-\d\d)", each) for each in released]
     assert all(matches)
@@ -40,18 +40,28 @@ def test_the_changelog_is_in_order() -> None:
     assert set(re.findall(r"^### (.*)$", CHANGELOG, re.MULTILINE)) <= KINDS
 
 
+def test_what_the_code_calls_itself_can_be_released() -> None:
+    done = told(NOTES, __version__)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("\n- ") > 1
+
+
+def told(script: Path, version: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, script, version], check=False, capture_output=True, text=True
+    )
+
+
 def notes(folder: Path, version: str, changelog: str) -> subprocess.CompletedProcess[str]:
     """What the script says of a checkout with that changelog, whose code is 0.2.0."""
     (folder / ".ci").mkdir()
     (folder / "leaderboard").mkdir()
-    script = shutil.copy(NOTES, folder / ".ci")
+    script = Path(shutil.copy(NOTES, folder / ".ci"))
     (folder / "leaderboard" / "__init__.py").write_text(
         '"""…"""\n\n__version__ = "0.2.0"\n', "utf-8"
     )
     (folder / "CHANGELOG.md").write_text(changelog, "utf-8")
-    return subprocess.run(
-        [sys.executable, script, version], check=False, capture_output=True, text=True
-    )
+    return told(script, version)
 
 
 RELEASED = """# Changelog
