@@ -14,7 +14,7 @@ import asyncio
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from msgspec import Raw, Struct
 
@@ -116,6 +116,10 @@ class Engine(ABC):
     """Processes that share the boards, this one included, as far as is known."""
     health: Callable[[bool], None]
     """Some boards cannot be reached; or all of them can again, and any may have changed meanwhile."""
+
+    def __init__(self) -> None:
+        self.processes = 1
+        self.changed = self.relayed = self.revoked = self.watched = self.health = _ignore
 
     @abstractmethod
     async def start(self) -> None:
@@ -244,3 +248,7 @@ def open_engine(url: str, limits: Limits) -> Engine:
             ) from None
         return RedisEngine(url, limits)
     raise ValueError(f"no engine for {scheme}://")
+
+
+def _ignore(*_: Any) -> None:
+    """Nobody listens yet."""

@@ -14,7 +14,6 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from operator import itemgetter
-from typing import Any
 
 from sortedcontainers import SortedDict
 
@@ -56,6 +55,7 @@ class MemoryEngine(Engine):
     """The embedded engine. ``clock`` (seconds since 1970) may be given by tests."""
 
     def __init__(self, limits: Limits, clock: Callable[[], float] | None = None) -> None:
+        super().__init__()
         self._capacity = limits.entries
         self._most_boards = limits.channels
         self._clock = clock or _steady_wall_clock()
@@ -66,12 +66,6 @@ class MemoryEngine(Engine):
         """No board ends before: so a sweep may be asked for by every publish that finds no room."""
         self._sweeper: asyncio.Task[None] | None = None
         self._texts: dict[str, tuple[str, float]] = {}
-        self.processes = 1
-        self.changed: Callable[[str], None] = _ignore
-        self.relayed: Callable[[str, Sequence[str], bool], None] = _ignore
-        self.revoked: Callable[[str, float], None] = _ignore
-        self.watched: Callable[[str, int], None] = _ignore
-        self.health: Callable[[bool], None] = _ignore
 
     async def start(self) -> None:
         self._sweeper = asyncio.create_task(self._sweep(), name="memory engine's sweep")
@@ -304,7 +298,3 @@ def _steady_wall_clock() -> Callable[[], float]:
     monotonic = time.monotonic
     offset = time.time() - monotonic()
     return lambda: monotonic() + offset
-
-
-def _ignore(*_: Any) -> None:
-    """Nobody listens yet."""

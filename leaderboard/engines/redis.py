@@ -49,6 +49,7 @@ class RedisEngine(Engine):
     """The engine for more than one process. ``clock`` (seconds since 1970), instead of the server's, is for tests."""
 
     def __init__(self, url: str, limits: Limits, clock: Callable[[], float] | None = None) -> None:
+        super().__init__()
         self._limits = limits
         self._poked = asyncio.Event()
         # Whom they tell is set later.
@@ -61,12 +62,6 @@ class RedisEngine(Engine):
         self._epochs = itertools.count(1)
         self._leases = itertools.count(1)
         self._tasks: list[asyncio.Task[None]] = []
-        self.processes = 1
-        self.changed: Callable[[str], None] = _ignore
-        self.relayed: Callable[[str, Sequence[str], bool], None] = _ignore
-        self.revoked: Callable[[str, float], None] = _ignore
-        self.watched: Callable[[str, int], None] = _ignore
-        self.health: Callable[[bool], None] = _ignore
 
     # -- start and stop -----------------------------------------------------------------------------------------------
 
@@ -378,7 +373,3 @@ class RedisEngine(Engine):
 def _failed_to_read(refusal: Refusal) -> Refusal:
     """Nothing was to be done, so nothing is unknown."""
     return EngineUnavailable() if isinstance(refusal, OutcomeUnknown) else refusal
-
-
-def _ignore(*_: Any) -> None:
-    """Nobody listens yet."""
