@@ -6,6 +6,7 @@ import { Announcer } from "./announcer.js";
 import { asBot, Crowd } from "./bots.js";
 import { copy } from "./clipboard.js";
 import { readEvents } from "./editor.js";
+import { element } from "./elements.js";
 import { FrameList } from "./frame-list.js";
 import { FrameLog } from "./frame-log.js";
 import { connect, protocols } from "./link.js";
@@ -363,11 +364,6 @@ function button(text, press) {
   made.textContent = text;
   made.addEventListener("click", () => press(made));
   return made;
-}
-
-/** @param {string} id @returns {HTMLElement} */
-function element(id) {
-  return /** @type {HTMLElement} */ (document.getElementById(id));
 }
 
 /** @param {string} id @returns {HTMLInputElement & HTMLSelectElement} */

@@ -176,8 +176,8 @@ export class FrameList {
     if (summary.nextElementSibling) return;
     const whole = document.createElement("div");
     whole.className = "whole";
-    if (entry.text && entry.size) whole.append(block(this.#mask(this.pretty(entry.frame, entry.text))));
-    if (entry.event !== undefined) whole.append(block(this.#mask(this.pretty(entry.event, ""))));
+    if (entry.text && entry.size) whole.append(block(this.#mask(pretty(entry.frame, entry.text))));
+    if (entry.event !== undefined) whole.append(block(this.#mask(pretty(entry.event, ""))));
     const buttons = document.createElement("p");
     buttons.className = "actions";
     buttons.append(...this.#actions(entry));
@@ -185,16 +185,16 @@ export class FrameList {
     details.append(whole);
   }
 
-  /** @param {unknown} value @param {string} text  what to show of a value that there is not */
-  pretty(value, text) {
-    return value === undefined ? text : JSON.stringify(value, null, 2);
-  }
-
   /** @param {number} size */
   #size(size) {
     if (size < 1000) return this.#say.bytes(this.#words.number(size));
     return this.#say.kilobytes(this.#words.number(Math.round(size / 100) / 10));
   }
+}
+
+/** @param {unknown} value @param {string} text  what to show of a value that there is not */
+function pretty(value, text) {
+  return value === undefined ? text : JSON.stringify(value, null, 2);
 }
 
 /** @param {string} name @param {string} text @param {string} [spoken]  what is read instead */

@@ -1,6 +1,7 @@
 // What the presenter page and the remote have in common: the link, its badge, the clock, the sliders. The buttons are forms
 // that htmx sends; it hears of the room by the events that link.js tells the page.
 
+import { element, text } from "./elements.js";
 import { connect } from "./link.js";
 import { crowdOf, stageOf } from "./stages.js";
 import { play } from "./strings-play.js";
@@ -117,15 +118,4 @@ function value(slider, shown) {
   if (slider.value !== shown) slider.value = shown;
   const output = slider.nextElementSibling;
   if (output && output.textContent !== shown) output.textContent = shown;
-}
-
-/** Writes a text where there is a place for it. @param {string} id @param {string} content */
-export function text(id, content) {
-  const shown = document.getElementById(id);
-  if (shown && shown.textContent !== content) shown.textContent = content;
-}
-
-/** @param {string} id @returns {HTMLElement} */
-export function element(id) {
-  return /** @type {HTMLElement} */ (document.getElementById(id));
 }

@@ -2,6 +2,7 @@
 
 import { Announcer } from "./announcer.js";
 import { Board } from "./board.js";
+import { element } from "./elements.js";
 import { connect } from "./link.js";
 import { drop, passFor, reason, take } from "./pass.js";
 import { ScoreForm } from "./score-form.js";
@@ -212,8 +213,3 @@ element("follow").addEventListener("submit", () => {
   const named = rows.find((row) => row.name?.toLowerCase() === asked.toLowerCase());
   who.value = named && !rows.some((row) => row.player === asked) ? named.player : asked;
 });
-
-/** @param {string} id @returns {HTMLElement} */
-function element(id) {
-  return /** @type {HTMLElement} */ (document.getElementById(id));
-}

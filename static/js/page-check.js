@@ -2,6 +2,7 @@
 
 import { checkEcho, checkMinute, checkOthers, checkPage, checkSocket, Probe } from "./checks.js";
 import { copy } from "./clipboard.js";
+import { element } from "./elements.js";
 import { workshop } from "./strings-workshop.js";
 import { Words } from "./strings.js";
 
@@ -86,9 +87,4 @@ check();
 /** @param {HTMLElement} step @param {string} selector */
 function part(step, selector) {
   return /** @type {HTMLElement} */ (step.querySelector(selector));
-}
-
-/** @param {string} id @returns {HTMLElement} */
-function element(id) {
-  return /** @type {HTMLElement} */ (document.getElementById(id));
 }

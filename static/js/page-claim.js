@@ -1,6 +1,5 @@
 // The page of a room that this browser does not host. A presenter's link, or one that hands the controls over, has the
-// credential behind the #:
-// it is taken out of the address bar at once, and exchanged for a cookie that no script can read.
+// credential behind the #: it is taken out of the address bar at once, and exchanged for a cookie that no script can read.
 
 import { reason } from "./pass.js";
 

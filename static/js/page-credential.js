@@ -2,6 +2,7 @@
 // wants to see it; copied, it is whole.
 
 import { offerCopies } from "./clipboard.js";
+import { element, text } from "./elements.js";
 import { connect } from "./link.js";
 import { claimsOf, reason, take } from "./pass.js";
 import { snippet } from "./snippets.js";
@@ -79,15 +80,4 @@ function keep(value) {
   } catch {
     // the page has it until it is left
   }
-}
-
-/** @param {string} id @param {string} content */
-function text(id, content) {
-  const shown = element(id);
-  if (shown.textContent !== content) shown.textContent = content;
-}
-
-/** @param {string} id @returns {HTMLElement} */
-function element(id) {
-  return /** @type {HTMLElement} */ (document.getElementById(id));
 }

@@ -1,5 +1,6 @@
 // The page /j/{code}: a suggested name, three others, or one's own. Who was here goes on at once.
 
+import { element } from "./elements.js";
 import { ask, join, seatIn } from "./seat.js";
 import { play } from "./strings-play.js";
 
@@ -45,9 +46,4 @@ function choose() {
 /** @param {unknown} error */
 function refuse(error) {
   element("refusal").textContent = error instanceof Error ? error.message : say.failed;
-}
-
-/** @param {string} id @returns {HTMLElement} */
-function element(id) {
-  return /** @type {HTMLElement} */ (document.getElementById(id));
 }

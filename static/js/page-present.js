@@ -3,7 +3,8 @@
 
 import { Announcer } from "./announcer.js";
 import { Board } from "./board.js";
-import { element, host, say, text, words } from "./hosting.js";
+import { element, text } from "./elements.js";
+import { host, say, words } from "./hosting.js";
 import { podium } from "./podium.js";
 import { crowdOf } from "./stages.js";
 

@@ -5,6 +5,7 @@ import { Announcer } from "./announcer.js";
 import { keepAwake } from "./awake.js";
 import { Board } from "./board.js";
 import { Cues } from "./cues.js";
+import { element, text } from "./elements.js";
 import { arrive, offer } from "./elsewhere.js";
 import { LinkError, connect } from "./link.js";
 import { Round } from "./play.js";
@@ -278,15 +279,4 @@ function anchor(href, content) {
   made.href = href;
   made.textContent = content;
   return made;
-}
-
-/** @param {string} id @param {string} content */
-function text(id, content) {
-  const shown = element(id);
-  if (shown.textContent !== content) shown.textContent = content;
-}
-
-/** @param {string} id @returns {HTMLElement} */
-function element(id) {
-  return /** @type {HTMLElement} */ (document.getElementById(id));
 }

@@ -143,7 +143,7 @@ export function lines(snapshot) {
  * @param {Row[]} rows
  * @returns {Order | null}
  */
-export function orderOf(rows) {
+function orderOf(rows) {
   const falls = rows.some((row, index) => index > 0 && rows[index - 1].score > row.score);
   const rises = rows.some((row, index) => index > 0 && rows[index - 1].score < row.score);
   if (falls === rises) return null;

@@ -1,5 +1,5 @@
-// The words of the learner's pages, console, check and lab: a part of the dictionary of strings.js in a file of its own,
-// since boards and widgets need none of them. Another language is another entry of DICTIONARIES with the same members.
+// The words of the pages for learners and operators (console, check, lab, backstage): a part of the dictionary of
+// strings.js in a file of its own, since boards and widgets need none of them. Another language is another entry of DICTIONARIES with the same members.
 
 /**
  * @typedef {object} Told  what a sentence about a frame may say, in the reader's notation
