@@ -26,8 +26,9 @@ from leaderboard.errors import (
     OutcomeUnknown,
     Refusal,
 )
+from leaderboard.events import Freeze, Reveal
 from leaderboard.settings import Limits, Namespace
-from tests.engines import RULES, SUM, Clock, World, eventually, score
+from tests.engines import RULES, SUM, TOP, Clock, World, eventually, score
 from tests.needs import Need
 from tests.redis_server import RedisServer, free_port
 
@@ -288,6 +289,46 @@ async def test_a_version_that_was_lost_is_not_shown_again(server: RedisServer, j
     outcome = await process.world.publish("/a/x", score("ann", 9))
     assert outcome.version == 35
     assert isinstance(outcome.events[0], Applied)
+
+
+async def test_a_version_that_was_lost_is_given_again_by_no_process(
+    server: RedisServer, join: Join
+) -> None:
+    """An older copy of the boards is served, as by a replica that was behind; who has seen more may not be here."""
+    one, other = await join(), await join()
+
+    async def stands(process: Process, path: str) -> tuple[str, int]:
+        reading = await process.world.read(path)
+        return reading.epoch, reading.windows[TOP].version
+
+    for n in range(1, 6):
+        await one.world.publish("/a/x", score("ann", n))
+        await one.world.publish("/a/y", score("ann", n), score("bob", n))
+    await one.world.publish("/a/y", Freeze())
+    await server.ask("SAVE")
+    for n in range(6, 31):
+        await one.world.publish("/a/x", score("ann", n))
+        await one.world.publish("/a/y", score("ann", n))
+    await one.world.publish("/a/y", Reveal(steps=1))
+    (epoch, seen), (frozen, shown) = await stands(one, "/a/x"), await stands(one, "/a/y")
+    assert (seen, shown) == (30, 32)
+    server.kill()
+    server.start()
+    for process in (one, other):
+        await eventually(lambda each=process: each.health[-1:] == [True])  # type: ignore[misc]
+    # The first to be asked never knew of what was lost, and says no floor.
+    again, version = await stands(other, "/a/x")
+    assert again == epoch
+    assert version > seen
+    assert await other.world.scores("/a/x") == [("ann", 5)]
+    again, version = await stands(other, "/a/y")
+    assert again == frozen
+    assert version > shown
+    # And once is enough: the other process, and one more, find it as it is.
+    await join()
+    assert await stands(one, "/a/x") == await stands(other, "/a/x")
+    at = (await stands(one, "/a/x"))[1]
+    assert (await one.world.publish("/a/x", score("ann", 40))).version == at + 1
 
 
 # -- at the start ------------------------------------------------------------------------------------------------------

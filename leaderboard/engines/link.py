@@ -30,7 +30,7 @@ from redis.exceptions import (
     ResponseError,
 )
 
-from leaderboard.engines.places import GONE, Address, Places, Unusable
+from leaderboard.engines.places import GONE, Address, Places, Unusable, told_in
 from leaderboard.engines.scripts import Script
 from leaderboard.errors import EngineFull, EngineUnavailable, OutcomeUnknown, Refusal
 
@@ -72,6 +72,8 @@ class Link:
         self.up = False
         self.moved = False
         """Whether the server says that it is not in charge any more."""
+        self.server = ""
+        """What the server calls itself, another name at each of its starts; "" where it may not be asked."""
         self.trouble = ""
         """Why it cannot be reached, or could not when that was last tried."""
         self._refused_with: set[str] = set()
@@ -221,7 +223,9 @@ class Link:
                 await connection.connect()  # type: ignore[no-untyped-call]
                 with contextlib.suppress(NoPermissionError):  # then it has to be taken as it is
                     await connection.send_command("INFO", "server")
-                    self._places.check((await connection.read_response()).decode())
+                    info = (await connection.read_response()).decode()
+                    self._places.check(info)
+                    self.server = told_in(info).get("run_id", "")
                 await self._load(connection)
         except AuthenticationError as error:
             raise Unusable(f"the server does not take this user and password: {error}") from error

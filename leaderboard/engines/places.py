@@ -173,7 +173,7 @@ class Places:
 
     def check(self, info: str) -> None:
         """Raises `Unusable` for a server whose INFO says that it will not do."""
-        told = dict(line.partition(":")[::2] for line in info.splitlines())
+        told = told_in(info)
         version = told.get("redis_version", "")
         mode = told.get("redis_mode") or told.get("server_mode")  # Valkey's word
         numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
@@ -190,6 +190,11 @@ class Places:
             raise Unusable(
                 "the server is a replica, which takes no writes: name its master, or its sentinels (redis+sentinel://)"
             )
+
+
+def told_in(info: str) -> dict[str, str]:
+    """What an answer to INFO says, by name."""
+    return dict(line.partition(":")[::2] for line in info.splitlines())
 
 
 async def ask_once(connection: Connection, *commands: tuple[Any, ...]) -> list[Any]:

@@ -352,6 +352,7 @@ class RedisEngine(Engine):
 
     def _begin_anew(self, partition: Partition) -> None:
         """Changes may have been missed, or the server be another: tell it what it must know, and look at everything."""
+        self._servers.take_over(partition)
         self._watchers.tell_again(partition)
         if partition.number == 0:
             self._servers.watch_layout()

@@ -153,6 +153,9 @@ class Servers:
     def _link_changed(self, link: Link) -> None:
         """A server can be reached again, or not any more; or it is not in charge any more."""
         if link.up and not link.moved:
+            for partition in self.partitions:
+                if partition.link is link:
+                    self.take_over(partition)  # before anything else is asked of it
             self._reached()
         else:
             self._misplaced.set()
@@ -194,6 +197,19 @@ class Servers:
             else:
                 link.begin(mine)
         self._reached()
+
+    def take_over(self, partition: Partition) -> None:
+        """Say which server has a partition: if another had it, versions that may have been lost are not given again."""
+
+        def answered(answer: Any) -> None:
+            if not isinstance(answer, Refusal) and (moved := wire.count_of(answer)):
+                log.warning("Redis at %s:%s has taken over: %d boards go on there", *address, moved)
+
+        link = partition.link
+        address = link.address
+        if link.server:
+            ask = wire.encode(self.request(server=link.server))
+            link.run("takeover", partition.base, ask, answered)
 
     # -- what is done for them -----------------------------------------------------------------------------------------
 

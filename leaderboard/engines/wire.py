@@ -314,6 +314,11 @@ def counts_of(answer: bytes) -> list[int]:
     return _decode(answer, type=list[int])
 
 
+def count_of(answer: bytes) -> int:
+    """The answer of a script that counts."""
+    return _decode(answer, type=int)
+
+
 def texts_of(answer: bytes) -> list[str]:
     """The answer of `kept.lua`, and of `unled.lua`."""
     return _decode(answer, type=list[str])

@@ -19,6 +19,7 @@ _PARTS = {
     "find": _BOARD,
     "watch": _BOARD,
     "sweep": _BOARD,
+    "takeover": ("partition",),
     "watching": ("partition",),
     "changes": ("partition",),
     "revoke": ("partition",),

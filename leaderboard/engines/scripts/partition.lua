@@ -10,6 +10,7 @@
 --   :ctl    hash        changes (the last number), identity (of this log), floor (older changes were trimmed),
 --                       entries (of all boards), until (when the keys of the partition expire), poked, revocations
 --   :up     sorted set  process -> until when it is known to be alive
+--   :server string      what the server calls itself that had it at the last look
 --   :on:P   hash        process -> connections that watch the board of the path P there
 --   :kept, :kept-ends   hash, sorted set   id -> a text that is kept, and until when
 --   :leaders, :leads    hash, sorted set   name -> the process that does for all what it stands for, and until when
@@ -29,6 +30,7 @@ local now = ask.now or clock
 local GRACE = 60 -- seconds by which keys outlive their board, so that its end is noticed and told
 local LOGGED = 65536 -- changes that the log keeps
 local POKE = 0.005 -- seconds between two pokes: they conflate, the log tells all
+local SERVED = 86400 -- seconds for which is known which server had a partition
 local BLOCK = 1000 -- values in one command: far below what Lua can hand over
 
 local function exact(number)
