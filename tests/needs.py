@@ -22,6 +22,7 @@ __all__ = ["Need", "missing", "needs"]
 
 Need = Literal[
     "bash",
+    "cc",
     "chromium",
     "git",
     "localedef",
@@ -37,6 +38,7 @@ Need = Literal[
 # by which names a machine may have it, best first
 _COMMANDS: dict[Need, tuple[str, ...]] = {
     "bash": ("bash",),
+    "cc": ("cc", "gcc", "clang"),
     "chromium": ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome"),
     "git": ("git",),
     "localedef": ("localedef",),

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.appsync import error_types, eventually
+from tests.appsync import Snapshot, error_types, eventually
 from tests.conftest import ADMIN, SCOREKEEPER, VIEWER, Server, running
 from tests.hosting import Deciding, op, score
+from tests.needs import needs
 from tests.redis_server import RedisServer
 
 BOARD = "/leaderboard/arcade"
@@ -136,3 +139,73 @@ async def taken(server: Server) -> bool:
 
 async def gone(server: Server) -> bool:
     return len(server.app.state.realtime) == 1
+
+
+@pytest.fixture
+def jumping(tmp_path: Path) -> Iterator[tuple[RedisServer, Path]]:
+    """A server on a machine whose clock jumps, and the file that says how far."""
+    library, jump = tmp_path / "jumping.so", tmp_path / "jump"
+    source = Path(__file__).with_name("jumping.c")
+    compile_ = [needs("cc"), "-O1", "-shared", "-fPIC", "-o", library, source]
+    subprocess.run(compile_, check=True)
+    jump.write_text("0")
+    environment = {"LD_PRELOAD": str(library), "JUMP": str(jump)}
+    with RedisServer(tmp_path, environment=environment) as redis:
+        yield redis, jump
+
+
+async def test_when_the_clock_of_redis_jumps_all_processes_go_by_it(
+    jumping: tuple[RedisServer, Path],
+) -> None:
+    """Rounds and times jump with it, the same for all; rows and versions go on, and nobody has to wait it out."""
+    redis, jump = jumping
+    both: dict[str, Any] = {"engine_url": redis.patient_url, "secret": SECRET}
+    async with running(**both) as one, running(**both) as other:
+        wanted = {"role": "scorekeeper", "channel": BOARD, "rate": 2}
+        token = (await (await one.http(ADMIN)).post("/api/links", json=wanted)).json()["token"]
+        host, keeper = await one.client(ADMIN), await other.client(SCOREKEEPER)
+        limited = await other.client(token=token)
+        watches = [(client, await client.subscribe(BOARD)) for client in (host, keeper)]
+
+        async def all_see(player: str, value: float, state: str) -> list[Snapshot]:
+            """The snapshots in which all processes agree on who leads and on the round."""
+            row = {"rank": 1, "position": 1, "player": player, "score": value}
+
+            def holds(seen: Snapshot) -> bool:
+                return bool(seen["rows"][:1] == [row] and seen["round"]["state"] == state)
+
+            return [await client.until(id_, holds) for client, id_ in watches]
+
+        async def opened() -> None:
+            answer = await host.publish(BOARD, op("open", for_ms=600_000))
+            assert answer["type"] == "publish_success"
+
+        await opened()
+        await keeper.publish(BOARD, score("ann", 5))
+        before, *_ = await all_see("ann", 5, "open")
+
+        jump.write_text("3600")
+        answer = await keeper.publish(BOARD, score("ann", 6))
+        assert error_types(answer) == ["RoundClosed"], "its end has passed"
+        for seen in await all_see("ann", 5, "closed"):
+            assert (seen["epoch"], seen["version"]) == (before["epoch"], before["version"] + 1)
+            assert 3000 < seen["time"] / 1000 - time.time() < 4200
+        await opened()
+        await keeper.publish(BOARD, score("ann", 7))
+        for seen in await all_see("ann", 7, "open"):
+            assert 0 < seen["ends_in_ms"] <= 600_000
+        while (answer := await limited.publish(BOARD, score("bob", 1)))["type"] != "publish_error":
+            pass
+        assert error_types(answer) == ["LimitExceededError"]
+
+        jump.write_text("-3600")
+
+        async def taken() -> bool:
+            answer = await limited.publish(BOARD, score("bob", 8))
+            return bool(answer["type"] == "publish_success")
+
+        await eventually(taken)  # and not in two hours
+        for seen in await all_see("bob", 8, "open"):
+            assert seen["epoch"] == before["epoch"]
+            assert 7_200_000 < seen["ends_in_ms"] <= 7_800_000, "the round lasts as much longer"
+            assert seen["playing"] == 1, "ann was active in what is the future now"

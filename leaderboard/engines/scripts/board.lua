@@ -155,7 +155,8 @@ end
 
 -- Players that were active in the last minute.
 local function playing(board)
-  return call('ZCOUNT', board.base .. ':p', '(' .. exact(math.floor(math.floor(now) / BEAT) - MINUTE), '+inf')
+  local beat = math.floor(math.floor(now) / BEAT) -- there may be later ones, if the clock was set back
+  return call('ZCOUNT', board.base .. ':p', '(' .. exact(beat - MINUTE), exact(beat))
 end
 
 -- The version that everybody sees, and the ranking.

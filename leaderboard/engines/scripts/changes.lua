@@ -4,6 +4,7 @@ local up = P .. ':up'
 insist() -- also where memory is full: what is taken away is heard of, and who looks is alive
 call('ZADD', up, exact(clock + ask.alive), ask.process)
 call('ZREMRANGEBYSCORE', up, '-inf', exact(clock - GRACE))
+call('ZREMRANGEBYSCORE', up, '(' .. exact(clock + GRACE), '+inf') -- the clock was set back; who lives says so again
 call('EXPIRE', up, GRACE)
 local ctl = call('HMGET', P .. ':ctl', 'changes', 'identity', 'floor', 'entries', 'revocations')
 local log = {}

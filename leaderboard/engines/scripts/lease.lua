@@ -4,6 +4,7 @@
 local taken = P .. ':rate:' .. ask.name
 insist()
 call('ZREMRANGEBYSCORE', taken, '-inf', exact(now - ask.seconds))
+call('ZREMRANGEBYSCORE', taken, '(' .. exact(now), '+inf') -- given before the clock was set back
 local left = ask.most
 for _, each in ipairs(call('ZRANGE', taken, 0, -1)) do
   left = left - tonumber(string.match(each, '^%d+'))
