@@ -61,7 +61,8 @@ class Subscription:
 
     ``view`` is None for events as they come; a ``host`` gets those too that are kept from others. What was shown last
     is noted here only for those who are served singly (see `Group`): ``stamp`` tells that snapshot from others, and
-    ``epoch`` is the last life of the board that was seen.
+    ``epoch`` is the last life of the board that was seen. It begins as that of ``since``, the (epoch, version) that was
+    seen elsewhere.
     """
 
     __slots__ = (
@@ -75,6 +76,7 @@ class Subscription:
         "group",
         "host",
         "id",
+        "known",
         "left",
         "open",
         "peer",
@@ -91,7 +93,7 @@ class Subscription:
         channel: str,
         view: View | None,
         every: int = 1,
-        since: str = "",
+        since: tuple[str, int] = ("", 0),
         *,
         host: bool = False,
     ) -> None:
@@ -107,7 +109,7 @@ class Subscription:
         self.group: Group | None = None
         self.open = False
         self.stamp: object = None
-        self.epoch = since
+        self.epoch, self.known = since
         self.skipped = 0
         self.left = 0
         """Which pass of its group was the last before it left."""
@@ -151,6 +153,10 @@ class Subscription:
             else:
                 self.epochs.pop(channel, None)  # a wildcard need not remember boards that are gone
         return known not in ("", epoch)
+
+    def knows_newer(self, body: Body) -> bool:
+        """Whether it came with a version that is newer than this."""
+        return self.epoch == body.epoch and self.known > body.version
 
     def leave(self) -> None:
         """Leave the audience until the connection has room again: no pass looks at a congested connection."""

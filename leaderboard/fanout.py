@@ -320,6 +320,8 @@ class FanOut:
             if not known:
                 self._hub.close(audience)
 
+        if view in audience.bodies and subscription.knows_newer(audience.bodies[view]):
+            audience.stale()  # another process has shown it what this one has not heard of yet
         if view in audience.bodies:
             show(audience.bodies)
         elif known:

@@ -439,7 +439,8 @@ class Session:
         spec = spec or messages.ViewSpec()
         if spec.live and not host:
             raise Unauthorized("Only a host sees behind a frozen board.")
-        since = (spec.since or "").partition(".")[0]
+        epoch, _, version = (spec.since or "").partition(".")
+        since = epoch, int(version) if version.isdecimal() else 0
         view = spec.view(rules.top)
         return Subscription(self, message.id, path, view, spec.every, since, host=host)
 

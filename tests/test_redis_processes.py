@@ -146,7 +146,7 @@ def jumping(tmp_path: Path) -> Iterator[tuple[RedisServer, Path]]:
     """A server on a machine whose clock jumps, and the file that says how far."""
     library, jump = tmp_path / "jumping.so", tmp_path / "jump"
     source = Path(__file__).with_name("jumping.c")
-    compile_ = [needs("cc"), "-O1", "-shared", "-fPIC", "-o", library, source]
+    compile_: list[Path | str] = [needs("cc"), "-O1", "-shared", "-fPIC", "-o", library, source]
     subprocess.run(compile_, check=True)
     jump.write_text("0")
     environment = {"LD_PRELOAD": str(library), "JUMP": str(jump)}

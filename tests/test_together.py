@@ -1,8 +1,10 @@
-"""Processes of `leaderboard serve` on one Redis: rates, links and bots are those of all of them together."""
+"""Processes of `leaderboard serve` on one Redis: rates, links and bots are those of all of them together, and who goes
+from one to another is shown nothing older."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 import signal
@@ -10,20 +12,26 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import websockets
 
 from leaderboard.app import create_app
+from leaderboard.client import Client as Publisher
+from leaderboard.client import connect as publisher
 from leaderboard.settings import ConfigError, Settings
 from tests.appsync import Client, connect, error_types, eventually
+from tests.balancer import balancer
 from tests.conftest import ADMIN
 from tests.processes import PATIENCE, Serve, serve
 from tests.redis_server import RedisServer
 
 BOARD = "/leaderboard/cup"
+TALLY = "/tally/cup"
 SECRET = "a secret that all processes of a test have"
 pytestmark = pytest.mark.timeout(150)  # processes start slowly where others work too
 
@@ -165,6 +173,105 @@ async def test_a_clock_that_jumps_at_one_process_moves_no_board(
 
 def top(player: str, value: float) -> list[dict[str, Any]]:
     return [{"rank": 1, "position": 1, "player": player, "score": value}]
+
+
+# -- who goes from one process to another ------------------------------------------------------------------------------
+
+
+async def test_who_comes_from_another_process_is_shown_nothing_older(start: Start) -> None:
+    """It may know more of a board than the process that it comes to has heard of by then."""
+    one, other = await start(), await start()
+    host, resident, comer = await one.client(), await other.client(), await other.client()
+    await host.publish(BOARD, {"player": "ann", "score": 1})
+    await resident.snapshot(await resident.subscribe(BOARD), version=1)  # so it is at hand there
+    watched = await host.subscribe(BOARD)
+    await host.snapshot(watched, version=1)
+    process = other.served.process
+    process.send_signal(signal.SIGSTOP)  # it hears of nothing
+    try:
+        await host.publish(BOARD, {"player": "ann", "score": 2})
+        last = await host.snapshot(watched, version=2)
+        await comer.send(
+            type="subscribe",
+            id="s",
+            channel=BOARD,
+            authorization=comer.authorization,
+            view={"since": f"{last['epoch']}.{last['version']}"},
+        )
+    finally:
+        process.send_signal(signal.SIGCONT)
+    first = await comer.snapshot("s")
+    assert (first["epoch"], first["version"]) == (last["epoch"], last["version"])
+    assert first["rows"] == top("ann", 2)
+
+
+class Follower:
+    """Watches a board wherever the balancer leads, and comes back at once with what it has seen last."""
+
+    def __init__(self, socket: str) -> None:
+        self._socket = socket
+        self.seen: list[tuple[str, int]] = []
+        self.rows: dict[str, float] = {}
+        self.connections = 0
+
+    async def follow(self) -> None:
+        while True:
+            with contextlib.suppress(websockets.WebSocketException, OSError):
+                async with connect(self._socket, ADMIN) as client:
+                    last = self.seen[-1:]
+                    view = {"since": "{}.{}".format(*last[0])} if last else {}
+                    board = await client.subscribe(TALLY, view=view)
+                    self.connections += 1
+                    while True:
+                        snapshot = await client.snapshot(board)
+                        self.seen.append((snapshot["epoch"], snapshot["version"]))
+                        self.rows = {row["player"]: row["score"] for row in snapshot["rows"]}
+
+
+async def test_a_process_that_is_killed_under_load_takes_nothing_back(
+    tmp_path: Path, start: Start
+) -> None:
+    """Its clients land on others: no snapshot is older than their last, and each score counts once."""
+    nodes = [await start(namespaces={"tally": {"mode": "sum"}}) for _ in range(3)]
+    async with AsyncExitStack() as stack:
+        url = stack.enter_context(balancer(tmp_path, [node.url for node in nodes]))
+        socket = url.replace("http", "ws") + "/event/realtime"
+        publishers = [await stack.enter_async_context(publisher(url, ADMIN)) for _ in range(6)]
+        counts = dict.fromkeys(("p0", "p1", "p2", "p3", "p4", "p5"), 0)
+        ended = asyncio.Event()
+
+        async def publish(player: str, client: Publisher) -> None:
+            while not ended.is_set():
+                await client.publish(TALLY, {"player": player, "score": 1})
+                counts[player] += 1
+                await asyncio.sleep(0.005)
+
+        followers = [Follower(socket) for _ in range(6)]
+
+        async def far(least: int) -> bool:
+            return all(min(each.rows.get(p, 0) for p in counts) > least for each in followers)
+
+        async with asyncio.TaskGroup() as group:
+            follows = [group.create_task(each.follow()) for each in followers]
+            for player, client in zip(counts, publishers, strict=True):
+                group.create_task(publish(player, client))
+            await eventually(partial(far, 20), PATIENCE)
+            nodes[0].served.process.kill()
+            await nodes[0].served.process.wait()
+            await eventually(partial(far, max(counts.values()) + 20), PATIENCE)
+            ended.set()
+
+            async def complete() -> bool:
+                return all(each.rows == counts for each in followers)
+
+            await eventually(complete, PATIENCE)
+            for task in follows:
+                task.cancel()
+    assert sum(each.connections for each in followers) > len(followers), "some were there"
+    for each in followers:
+        assert len({epoch for epoch, _ in each.seen}) == 1
+        versions = [version for _, version in each.seen]
+        assert versions == sorted(versions)
 
 
 # -- rates -------------------------------------------------------------------------------------------------------------
