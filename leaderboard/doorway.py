@@ -1,8 +1,9 @@
 """HTTP with a clock and a ceiling: uvicorn's own protocol, proof against a client that never comes to the point.
 
 uvicorn times the pause between two requests and nothing else. Here a request must be whole within a time, its head
-must end somewhere, an answer that nobody takes is given up, and there are no more sockets than the server has a use
-for: what sends a byte a minute holds a place for half a minute, not for ever. Upgrades come through here as well.
+and its trailers must end somewhere, few may come before the first is answered, an answer that nobody takes is given up,
+and there are no more sockets than the server has a use for: what sends a byte a minute holds a place for half a minute,
+not for ever. Upgrades come through here as well.
 """
 
 from __future__ import annotations
@@ -14,10 +15,16 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 MAX_HEAD = 64 * 1024
 """Bytes of a request line and its headers: twice the longest credential, and what other servers take at most."""
+AHEAD = 32
+"""Requests that may wait behind the one that is answered. Each costs a hundred times its bytes; browsers send none."""
 STATUS = {
     408: b"HTTP/1.1 408 Request Timeout\r\n",
     431: b"HTTP/1.1 431 Request Header Fields Too Large\r\n",
 }
+
+
+class TooManyAhead(Exception):
+    """Ends the parsing; uvicorn answers 400."""
 
 
 class PunctualProtocol(HttpToolsProtocol):
@@ -32,7 +39,8 @@ class PunctualProtocol(HttpToolsProtocol):
     _clock: TimerHandle | None = None
     _unread: TimerHandle | None = None
     _head = 0
-    _in_head = _begun = False
+    _moved = False
+    """Whether what was read last had a part of a body, or the beginning of a request."""
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -53,23 +61,26 @@ class PunctualProtocol(HttpToolsProtocol):
             return  # it has been told
         if not self._answering():
             self._wind()
-        self._begun = False
+        self._moved = False
         super().data_received(data)
-        if not self._in_head or self._begun:
-            self._head = 0  # of what began in this read, some may belong to the request before
+        if self._moved:
+            self._head = 0  # of what began in this read, some may belong to what was before
         else:
+            # Of a head, or, around the chunks of a body, of their extensions and trailers.
             self._head += len(data)
             if self._head > MAX_HEAD:
                 self._refuse(431)
 
     def on_message_begin(self) -> None:
-        self._in_head = self._begun = True
+        if len(self.pipeline) >= AHEAD:
+            raise TooManyAhead
+        self._moved = True
         self._wind()
         super().on_message_begin()
 
-    def on_headers_complete(self) -> None:
-        self._in_head = False
-        super().on_headers_complete()
+    def on_body(self, body: bytes) -> None:
+        self._moved = True
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         self._stop()
@@ -90,17 +101,16 @@ class PunctualProtocol(HttpToolsProtocol):
 
     def _too_late(self) -> None:
         self._clock = None
-        if self._answering() and self.cycle.response_started:
-            self.transport.abort()
-        else:
-            self._refuse(408)
+        self._refuse(408)
 
     def _answering(self) -> bool:
         cycle = cast("RequestResponseCycle | None", self.cycle)
         return cycle is not None and not cycle.response_complete
 
     def _refuse(self, status: int) -> None:
-        if not self.transport.is_closing():
+        if self._answering() and self.cycle.response_started:
+            self.transport.abort()
+        elif not self.transport.is_closing():
             self.transport.write(STATUS[status] + b"connection: close\r\ncontent-length: 0\r\n\r\n")
             self.transport.close()
 

@@ -158,6 +158,10 @@ class RawSocket:
             if opcode == TEXT:
                 frames.append(json.loads(payload))
 
+    async def until(self, end: bytes) -> bytes:
+        """All that comes up to and with ``end``."""
+        return await self._read_until(end)
+
     async def until_eof(self) -> bytes:
         """All that comes until the server has closed."""
         try:

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 import pytest
 import pytest_asyncio
 
+from leaderboard.doorway import AHEAD
 from tests.appsync import Client, eventually
 from tests.conftest import Server, Start, running
 from tests.rawsocket import CONTINUATION, TEXT, RawSocket, frame
@@ -53,8 +54,16 @@ PARTS = (
     frame(b"{", fin=False) + frame(b"", CONTINUATION, fin=False),
 )
 """Half a frame, half a message, and a message of which fragments come."""
-HEADS = (b"GET /", b"GET / HTTP/1.1\r\nhost: ", b"GET / HTTP/1.1\r\n")
-"""A path, a header and headers, all to go on for ever."""
+CHUNKED = b"POST /event HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n"
+HEADS = {
+    "a path": b"GET /",
+    "a header": b"GET / HTTP/1.1\r\nhost: ",
+    "headers": b"GET / HTTP/1.1\r\n",
+    "what may stand beside a chunk's size": CHUNKED + b"1;",
+    "a trailer": CHUNKED + b"0\r\nx: ",
+    "trailers": CHUNKED + b"0\r\n",
+}
+"""All to go on for ever."""
 
 
 @asynccontextmanager
@@ -123,8 +132,22 @@ async def test_a_head_without_end_is_refused(start: Start) -> None:
                     await asyncio.sleep(0)
             return await raw.until_eof()  # which ends: it was not read on
 
-    for answer in await asyncio.gather(*map(sent, HEADS)):
-        assert answer == b"" or b" 431 " in answer, "a reset may overtake the answer"
+    answers = await asyncio.gather(*map(sent, HEADS.values()))
+    for name, answer in zip(HEADS, answers, strict=True):
+        assert answer == b"" or b" 431 " in answer, f"{name}: a reset may overtake the answer"
+    assert (await (await server.http()).get("/healthz")).status_code == 200
+
+
+async def test_few_requests_wait_behind_the_one_that_is_answered(start: Start) -> None:
+    server = await start()
+    request = b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n"
+    async with bare(server) as raw:
+        await raw.write(request * 10)
+        for _ in range(10):
+            await raw.until(b'{"status":"ok"}')
+        await raw.write(request * 5000)
+        answer = await raw.until_eof()
+    assert answer.count(b" 200 OK") <= AHEAD + 1
     assert (await (await server.http()).get("/healthz")).status_code == 200
 
 
