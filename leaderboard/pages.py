@@ -6,6 +6,7 @@ Every page is whole before a script runs: rows are rendered here, and static/js 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -24,7 +25,7 @@ from leaderboard.answers import (
     settings_of,
 )
 from leaderboard.broker import Broker
-from leaderboard.engines import Running
+from leaderboard.engines import Reading, Running
 from leaderboard.errors import BadRequest, ResourceNotFound
 from leaderboard.events import MAX_PLAYER
 from leaderboard.ranking import Row, View
@@ -154,6 +155,7 @@ async def board(request: Request, channel: str) -> HTMLResponse:
             window=nothing,
             standings=[],
             watching=0,
+            told=("", ""),
             place="",
             **known,
         )
@@ -169,6 +171,7 @@ async def board(request: Request, channel: str) -> HTMLResponse:
         window=window,
         standings=standings,
         watching=broker.watching(path),
+        told=_round(reading, window.total),
         **known,
     )
 
@@ -208,6 +211,24 @@ async def _tile(broker: Broker, board: Running) -> Tile:
     reading = await broker.read(board.channel, view)
     leader = next(iter(reading.windows[view].rows or ()), None)
     return Tile(board.channel, board.total, broker.watching(board.channel), leader)
+
+
+def _round(reading: Reading, total: int) -> tuple[str, str]:
+    """What is said of the round, as a label and a value, empty where there is nothing to say: static/js/page-board.js
+    words it alike."""
+    round, told = reading.round, ""
+    if reading.veiled:
+        told = f"{templating.number(reading.veiled)} still to be revealed"
+    elif reading.frozen:
+        told = "Standings frozen"
+    which = "Starts in" if round.state == "soon" else f"Round {templating.number(round.number)}"
+    if round.due != math.inf:
+        left = max(0, math.ceil(round.due - reading.now))
+        return f"{told} · {which}" if told else which, f"{left // 60}:{left % 60:02}"
+    if told:
+        return which, told
+    # A closed board without scores has not begun.
+    return (which, "Round over") if round.state == "closed" and total else ("", "")
 
 
 def _place(standings: list[Standing], player: str, me: bool, veiled: bool) -> str:

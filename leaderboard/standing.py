@@ -34,9 +34,18 @@ class Ranked(Placed, Protocol):
     def percentile(self) -> float | None: ...
 
 
+class Numbered(Protocol):
+    """A round."""
+
+    @property
+    def number(self) -> int: ...
+
+
 class Seen(Protocol):
     """A snapshot of one board."""
 
+    @property
+    def round(self) -> Numbered: ...
     @property
     def rows(self) -> Sequence[Ranked]: ...
     @property
@@ -119,13 +128,18 @@ class Standings:
         self._order = order
         self._clock = clock
         self._movement = Movement()
+        self._round: int | None = None
         self._standings: dict[str, Standing] = {}
 
     def see(self, snapshot: Seen) -> None:
-        """Explain this one from now on. Each should be shown, in order: movement is found between them."""
-        if snapshot.reset:
+        """Explain this one from now on. Each should be shown, in order: movement is found between them, within one
+        round."""
+        number = snapshot.round.number
+        if snapshot.reset or number != (self._round or number):
             self._movement.forget()
+        if snapshot.reset:
             self._order = self._told
+        self._round = number
         rows = in_order(snapshot.rows, snapshot.around, snapshot.of)
         self._movement.note(self._clock(), rows)
         self._order = self._told or order_of(rows) or self._order

@@ -29,7 +29,7 @@ def snapshot(frame: dict[str, Any]) -> Snapshot:
         channel="/leaderboard/a",
         epoch="e",
         version=1,
-        round=Round(number=1, state="open", frozen=False),
+        round=Round(number=frame.get("round", 1), state="open", frozen=False),
         total=frame["total"],
         rows=rows("rows"),
         around=rows("around"),

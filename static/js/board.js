@@ -58,7 +58,10 @@ export class Board {
     }
     /** How each player in sight stands, by the newest snapshot. */
     this.standings = new Standings(order);
-    if (this.#lines.size) this.standings.see({ total: 0, rows: [...this.#lines.values()].map((line) => line.row) });
+    const rows = [...this.#lines.values()].map(({ element: { dataset }, player, position, score }) => {
+      return { player, rank: Number(dataset.rank), position, score };
+    });
+    if (rows.length) this.standings.see({ total: 0, rows });
     // What happened while nobody looked is not played back: the next frame simply shows the newest.
     const { signal } = this.#ears;
     document.addEventListener("visibilitychange", () => (this.#unseen ||= document.hidden), { signal });
@@ -66,7 +69,8 @@ export class Board {
 
   /** Takes a snapshot; an older one that was not drawn yet is dropped. @param {Snapshot} snapshot */
   draw(snapshot) {
-    this.standings.see(snapshot);
+    // From one round to the next nobody has won or lost points.
+    if (this.standings.see(snapshot)) for (const line of this.#lines.values()) line.score = NaN;
     this.#newest = snapshot;
     this.#schedule();
   }
@@ -198,15 +202,8 @@ class Line {
     this.face = /** @type {HTMLElement} */ (player.firstElementChild);
     this.name = /** @type {HTMLElement} */ (player.lastElementChild);
     const { dataset } = element;
-    this.rank = Number(dataset.rank);
     this.position = Number(dataset.position);
     this.score = Number(dataset.score);
-  }
-
-  /** What it shows, as a snapshot has it. */
-  get row() {
-    const { player, rank, position, score } = this;
-    return { player, rank, position, score };
   }
 
   /** A new row without text. @param {string} player */
@@ -253,7 +250,6 @@ class Line {
     this.#gap(standing, words);
     const change = entry.score - this.score;
     if (change) this.#change(words.signed(change), change * better > 0, seen);
-    this.rank = entry.rank;
     this.position = entry.position;
     this.score = entry.score;
   }
@@ -299,10 +295,11 @@ class Line {
   arrow(places, words) {
     const { move } = this.cells;
     const count = words.number(Math.abs(places));
-    const spoken = places === 0 ? "" : places > 0 ? words.say.up(count) : words.say.down(count);
+    const way = places > 0 ? "up" : "down";
+    const spoken = places === 0 ? "" : words.say[way](count);
     if ((move.firstElementChild?.textContent ?? "") !== spoken) {
       if (spoken) {
-        put(move, "data-way", places > 0 ? "up" : "down");
+        put(move, "data-way", way);
         move.replaceChildren(
           make("span", { class: "spoken" }, spoken),
           make("span", { class: "places", "aria-hidden": "true" }, count),

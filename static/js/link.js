@@ -327,7 +327,7 @@ export class Link {
    * @returns {Promise<Published>}
    */
   publish(channel, events, { results = false } = {}) {
-    const list = Array.isArray(events) ? events : [events];
+    const list = /** @type {any[]} */ ([events].flat());
     if (this.#ended) return Promise.reject(this.#ended);
     return new Promise((resolve, reject) => {
       const id = this.#id();
@@ -385,9 +385,8 @@ export class Link {
   #lost(later) {
     this.#drop();
     this.#expectTrouble();
-    for (const [id, pending] of this.#pending) {
-      if (pending.sent === 0 || (pending.repeatable && pending.sent === 1)) continue;
-      this.#settle(id)?.reject(new LinkError("OutcomeUnknown", "No answer came."));
+    for (const [id, { sent, repeatable }] of this.#pending) {
+      if (sent > (repeatable ? 1 : 0)) this.#settle(id)?.reject(new LinkError("OutcomeUnknown", "No answer came."));
     }
     for (const subscription of this.#subscriptions.values()) this.#env.clearTimeout(subscription.timer);
     this.#env.clearTimeout(this.#timers.retry);

@@ -116,11 +116,11 @@ function show(snapshot) {
   const some = snapshot.total > 0; // while a board is revealed, it may show no row yet
   table.hidden = !some;
   element("empty").hidden = some;
-  element("facts").hidden = !some;
   fact("total", snapshot.total);
   fact("watching", snapshot.watching);
   fact("playing", snapshot.playing);
   showRound(snapshot);
+  element("facts").hidden = !some && element("round").hidden; // a round may begin before there is a score
   if (around) showPlace(snapshot.round);
 }
 

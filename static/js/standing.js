@@ -41,6 +41,8 @@ export class Standings {
   /** @type {Order | null} */
   #order;
   #movement = new Movement();
+  /** The number of the round that was seen last. @type {number | undefined} */
+  #round;
   /** @type {Map<string, Standing>} */
   #standings = new Map();
 
@@ -55,20 +57,23 @@ export class Standings {
   }
 
   /**
-   * Explains this one from now on. Each should be shown, in order: movement is found between them.
-   * @param {Pick<Snapshot, "rows" | "around" | "of" | "total" | "reset">} snapshot
+   * Explains this one from now on. Each should be shown, in order: movement is found between them, within one round.
+   * @param {Pick<Snapshot, "rows" | "around" | "of" | "total" | "reset"> & {round?: {number: number}}} snapshot
    * @param {number} [now]  milliseconds of any clock that does not jump
+   * @returns {boolean} whether it has nothing to do with the one before: another life of the board, or another round
    */
   see(snapshot, now = performance.now()) {
-    if (snapshot.reset) {
-      this.#movement.forget();
-      this.#order = this.#told;
-    }
+    const number = snapshot.round?.number;
+    const anew = Boolean(snapshot.reset) || number !== (this.#round ?? number);
+    if (anew) this.#movement.forget();
+    if (snapshot.reset) this.#order = this.#told;
+    this.#round = number;
     const rows = lines(snapshot);
     this.#movement.note(now, rows);
     this.#order = this.#told ?? orderOf(rows) ?? this.#order;
     const explained = explain(rows, snapshot.total, this.#order);
     this.#standings = new Map(explained.map((each) => [each.row.player, each]));
+    return anew;
   }
 
   /**
@@ -84,7 +89,7 @@ export class Standings {
 
   /** How all that are in sight stand, in their order. */
   *[Symbol.iterator]() {
-    for (const { row } of this.#standings.values()) yield /** @type {Standing} */ (this.of(row.player));
+    for (const player of this.#standings.keys()) yield /** @type {Standing} */ (this.of(player));
   }
 
   /**
@@ -144,8 +149,8 @@ export function lines(snapshot) {
  * @returns {Order | null}
  */
 function orderOf(rows) {
-  const falls = rows.some((row, index) => index > 0 && rows[index - 1].score > row.score);
-  const rises = rows.some((row, index) => index > 0 && rows[index - 1].score < row.score);
+  const falls = rows.some((row, index) => rows[index - 1]?.score > row.score);
+  const rises = rows.some((row, index) => rows[index - 1]?.score < row.score);
   if (falls === rises) return null;
   return falls ? "desc" : "asc";
 }
@@ -165,8 +170,7 @@ export function difference(one, other) {
 
 /** Whole percent, rounded down, so that no one is told too much; nobody is ahead of all, itself included. @param {number} share */
 function percent(share) {
-  const hundredths = Math.floor(share * 10_000 + 0.5); // shares come with four decimals: 0.29 is 29 %, not 28.999
-  return Math.min(99, Math.floor(hundredths / 100));
+  return Math.min(99, Math.floor(share * 100 + 0.005)); // shares come with four decimals: 0.29 is 29 %, not 28.999
 }
 
 /** @param {number | undefined} score */

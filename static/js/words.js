@@ -23,7 +23,8 @@
  * @property {(rank: number, number: string) => string} ordinal
  */
 
-const ENGLISH_SUFFIX = { one: "st", two: "nd", few: "rd", other: "th", zero: "th", many: "th" };
+/** @type {Partial<Record<Intl.LDMLPluralRule, string>>} */
+const ENGLISH_SUFFIX = { one: "st", two: "nd", few: "rd" };
 const englishOrdinal = new Intl.PluralRules("en", { type: "ordinal" });
 const englishPlural = new Intl.PluralRules("en");
 /** @param {number} count */
@@ -47,7 +48,7 @@ const DICTIONARIES = {
     gap: (amount, count, place) => `${amount} ${points(count)} to ${place}`,
     more: (amount, count) => `${amount} more ${points(count)} to pass`,
     fewer: (amount, count) => `${amount} fewer ${points(count)} to pass`,
-    ordinal: (rank, number) => number + ENGLISH_SUFFIX[englishOrdinal.select(rank)],
+    ordinal: (rank, number) => number + (ENGLISH_SUFFIX[englishOrdinal.select(rank)] ?? "th"),
   },
 };
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Dialog, Page, expect
@@ -293,6 +294,60 @@ def test_the_round_is_told_counted_and_revealed(site: Site, page: Page, channel:
     site.publish(channel, {"op": "reveal", "steps": 3})
     expect(told).to_contain_text("Round over")
     page.wait_for_function(f"() => {PLAYERS}[0] === 'late'")
+
+
+def test_another_round_begins_without_arrows_and_without_losses(
+    site: Site, page: Page, channel: str
+) -> None:
+    site.publish(channel, {"player": "ann", "score": 50}, {"player": "bob", "score": 40})
+    open_board(page, site, channel)
+    next_round: list[dict[str, Any]] = [
+        {"op": "clear"},
+        {"player": "bob", "score": 9},
+        {"player": "ann", "score": 5},
+    ]
+    site.publish(channel, *next_round)
+    expect(page.locator("tbody .score")).to_have_text(["9", "5"])
+    for part in (".delta", ".move"):  # at once: they would go by themselves
+        assert page.locator(f"tbody {part}").all_text_contents() == ["", ""]
+    site.publish(channel, {"player": "ann", "score": 12})
+    expect(page.locator("tbody .delta").first).to_have_text("+7")
+    expect(page.locator("tbody .move").first).to_contain_text("up 1")
+
+
+def test_a_round_is_told_before_there_is_a_score(site: Site, page: Page, channel: str) -> None:
+    open_board(page, site, channel)
+    expect(page.locator("#facts")).to_be_hidden()
+    site.publish(channel, {"op": "open", "in_ms": 600_000})
+    expect(page.locator("#round")).to_have_text(re.compile(r"^\s*Starts in\s*(10:00|9:5\d)\s*$"))
+    expect(page.locator("#empty")).to_be_visible()
+    page.reload()
+    expect(page.locator("#round")).to_be_visible()
+    site.publish(channel, {"op": "close"})
+    expect(page.locator("#facts")).to_be_hidden()
+
+
+def test_the_round_is_told_without_javascript_as_scripts_tell_it(
+    site: Site, browser: Browser, page: Page, channel: str
+) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    plain, told = context.new_page(), re.compile(r"\d+:\d\d$")
+    site.fill(channel, 3)
+    open_board(page, site, channel)
+    plays: list[tuple[list[dict[str, Any]], str]] = [
+        ([{"op": "open", "in_ms": 600_000}], "Starts in"),
+        ([{"op": "open", "for_ms": 600_000}, {"op": "freeze"}], "Standings frozen · Round 1"),
+        ([{"op": "reveal"}], "2 still to be revealed · Round 1"),
+        ([{"op": "close"}], "2 still to be revealed"),
+        ([{"op": "unfreeze"}], "Round over"),
+    ]
+    for events, words in plays:
+        site.publish(channel, *events)
+        expect(page.locator("#round")).to_contain_text(words)
+        plain.goto(f"{site.url}/l{channel}")
+        both = [told.sub("m:ss", each.locator("#round").inner_text()) for each in (page, plain)]
+        assert both[0] == both[1]
+    context.close()
 
 
 def test_pause_freezes_the_drawing_and_not_the_link(site: Site, page: Page, channel: str) -> None:

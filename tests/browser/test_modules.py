@@ -93,9 +93,10 @@ STANDING = """async ({ order, frames, now = 0, found }) => {
   const standings = new Standings(order);
   const names = ["rank", "position", "player", "score", "percentile"];
   const entries = (rows) => rows?.map((row) => Object.fromEntries(row.map((value, index) => [names[index], value])));
-  for (const { at = 0, total, reset, ...lists } of frames) {
+  for (const { at = 0, total, reset, round: number = 1, ...lists } of frames) {
     const { rows, around, of } = lists;
-    standings.see({ total, reset, rows: entries(rows), around: entries(around), of: entries(of) }, 1000 * at);
+    const round = { number };
+    standings.see({ total, reset, round, rows: entries(rows), around: entries(around), of: entries(of) }, 1000 * at);
   }
   return Object.fromEntries(Object.keys(found).map((player) => {
     const standing = standings.of(player, 1000 * now);
