@@ -65,6 +65,9 @@ def watch(
     me: Annotated[
         bool, typer.Option("--me", help="That player is you: the place is told as yours.")
     ] = False,
+    live: Annotated[
+        bool, typer.Option("--live", help="See behind a board that is frozen; for its host.")
+    ] = False,
     count: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="End after so many snapshots.")
     ] = None,
@@ -79,6 +82,8 @@ def watch(
 
     Where the output is no terminal, each snapshot is one line. A server that goes away is waited for. A channel may end
     in `/*`: then the boards below it are told line by line. Ctrl-C ends it.
+
+    A frozen board is seen as everybody sees it; its host sees by `--live` what it has become.
 
     Examples:
 
@@ -105,7 +110,9 @@ def watch(
     async def show() -> None:
         async with (
             connect(url, key or PUBLIC_KEY, token=token, on_state=turned) as client,
-            client.subscribe(channel, top=top, around=around, radius=near) as board,
+            client.subscribe(
+                channel, top=top, around=around, radius=near, live=live or None
+            ) as board,
         ):
             if table:
                 await terminal.watch(Console(), client, board, around, count, me=me)

@@ -126,7 +126,7 @@ class BoardTable:
             *body,
             *([] for _ in range(room + 1 - len(body))),
             [],
-            self._edge(Text(self._summary(), "dim"), Text("Ctrl-C ends", "dim"), size),
+            self._footer(size, "Ctrl-C ends"),
         ]
 
     def lasting(self, size: ConsoleDimensions) -> list[Line]:
@@ -139,7 +139,7 @@ class BoardTable:
             self._place(size),
             *self._body(MAX_TOP, size.width),
             [],
-            self._edge(Text(self._summary(), "dim"), Text(), size),
+            self._footer(size),
         ]
 
     def _body(self, room: int, width: int) -> list[Line]:
@@ -201,18 +201,30 @@ class BoardTable:
         text.truncate(max(1, right - left), overflow="ellipsis")
         return [(left, text)]
 
-    def _summary(self) -> str:
+    def _footer(self, size: ConsoleDimensions, hint: str = "") -> Line:
+        """The round and who is there: as much of it as fits, and the hint where there is room for that too."""
+        left, right = _edges(size.width)
+        told = self._summary()
+        while len(told) > 1 and len(" · ".join(told)) > right - left:
+            told.pop()
+        text = " · ".join(told)
+        if len(text) + 2 + len(hint) > right - left:
+            hint = ""
+        return self._edge(Text(text, "dim"), Text(hint, "dim"), size)
+
+    def _summary(self) -> list[str]:
         snapshot = self._snapshot
         if snapshot is None:
-            return ""
+            return []
         parts = [_players(snapshot), f"{snapshot.watching:,} watching"]
         if snapshot.playing:
             parts.append(f"{snapshot.playing:,} playing")
-        return " · ".join((*_round(snapshot, self._clock() - self._at), *parts))
+        return [*_round(snapshot, self._clock() - self._at), *parts]
 
     def _edge(self, start: Text, end: Text, size: ConsoleDimensions) -> Line:
         left, right = _edges(size.width)
-        start.truncate(max(1, right - left - end.cell_len - 2), overflow="ellipsis")
+        taken = end.cell_len + 2 if end else 0
+        start.truncate(max(1, right - left - taken), overflow="ellipsis")
         return [(left, start), (max(0, right - end.cell_len), end)]
 
 

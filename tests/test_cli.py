@@ -497,6 +497,20 @@ async def test_watch_of_a_wildcard_names_the_boards(server: Server, run: Run) ->
     assert "  /leaderboard/a/b  1 player  1. ann 1\n" in ended.out
 
 
+async def test_watch_shows_a_host_what_a_frozen_board_has_become(server: Server, run: Run) -> None:
+    async with connect_client(server.url, ADMIN) as client:
+        await client.publish(ARCADE, {"player": "ann", "score": 1})
+        await client.publish(ARCADE, {"op": "freeze"}, {"player": "bob", "score": 2})
+    once = ("watch", ARCADE, "--count", "1")
+    ended = await run(*once, **keyed(server, HOST))
+    assert "  1 player  frozen  1. ann 1\n" in ended.out
+    ended = await run(*once, "--live", **keyed(server, HOST))
+    assert "  2 players  frozen  1. bob 2  2. ann 1\n" in ended.out
+    ended = await run(*once, "--live", LEADERBOARD_URL=server.url)
+    assert ended.code == 1
+    assert ended.err.startswith("error: UnauthorizedException: ")
+
+
 async def test_watch_of_what_may_not_be_seen_is_one_line(start: Start, run: Run) -> None:
     server = await start(viewer_key="")
     ended = await run("watch", ARCADE, LEADERBOARD_URL=server.url)
