@@ -1,6 +1,7 @@
 """An operator's own functions: found by an import string, asked, and given up when they take too long.
 
-A plain function runs inline and must be quick: everybody waits for it. An async one makes only whoever asked wait.
+A plain function runs inline and must be quick: everybody waits for it, and nobody can stop it; of one that took too
+long the answer is not taken. An async one makes only whoever asked wait.
 Whatever it raises that is no `Refusal` is a fault of the server: the log says by whose fault and where, without a word
 of what it was asked about.
 """
@@ -11,6 +12,7 @@ import asyncio
 import importlib
 import inspect
 import logging
+import time
 import traceback
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -54,12 +56,14 @@ class Function:
         self.name = name
         self._function = function
         self._seconds = seconds
+        self._late = f"took more than {seconds:g} s"
         self._running = running.tasks
         self._kind = kind
 
     def ask(self, about: object, done: Done) -> None:
         """Call it. ``done`` runs once, before this returns if the function is a plain one: with what was returned, or
         with the `Refusal` that came of it."""
+        begun = time.monotonic()
         try:
             answer = self._function(about)
         except (Exception, asyncio.CancelledError) as error:
@@ -67,6 +71,9 @@ class Function:
             return
         if inspect.isawaitable(answer):
             self._wait(answer, done)
+        elif time.monotonic() - begun > self._seconds:
+            # The same limit for both kinds; and who wrote it learns what held everybody up.
+            done(self.blame(f"{self._late}, and everybody waited"))
         else:
             done(answer)
 
@@ -97,8 +104,7 @@ class Function:
             timer.cancel()
             del self._running[task]
 
-        late = f"took more than {self._seconds:g} s"
-        timer = asyncio.get_running_loop().call_later(self._seconds, give_up, late)
+        timer = asyncio.get_running_loop().call_later(self._seconds, give_up, self._late)
         self._running[task] = give_up
         task.add_done_callback(ended)
 

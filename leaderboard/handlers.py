@@ -12,9 +12,9 @@ gives an ``error`` fails by itself. `on_subscribe` returns nothing. Both refuse 
 or `Denied`.
 
 A handler runs in the server's process. A plain function runs inline and must be quick: everybody waits for it. An
-async one makes its own connection wait, and is given up after the namespace's ``handler_timeout``. Whatever else it
-raises or returns is a fault of the server: the request is refused, and the log says by whose fault and where, without a
-word of what was published.
+async one makes its own connection wait, and is given up after the namespace's ``handler_timeout``; so is the answer of
+a plain one that took longer. Whatever else it raises or returns is a fault of the server: the request is refused, and
+the log says by whose fault and where, without a word of what was published.
 """
 
 from __future__ import annotations

@@ -51,9 +51,7 @@ class Namespace(Table):
     on_subscribe: ImportString | None = Field(
         None, description="Handler of subscribes, and of reads over HTTP; likewise."
     )
-    handler_timeout: Duration = Field(
-        2.0, description="An async handler that takes longer is given up."
-    )
+    handler_timeout: Duration = Field(2.0, description="A handler that takes longer is given up.")
     publish_auth_modes: AuthModes | None = Field(
         None, description="Instead of `default_publish_auth_modes`."
     )

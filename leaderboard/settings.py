@@ -187,7 +187,7 @@ class Settings(BaseSettings):
         description="The custom authorizer of the mode AWS_LAMBDA, as `package.module:function`.",
     )
     authorizer_timeout: Duration = Field(
-        2.0, description="An async authorizer that takes longer is given up."
+        2.0, description="An authorizer that takes longer is given up."
     )
     authorizer_ttl: float = Field(
         300.0,

@@ -664,6 +664,21 @@ async def test_one_that_takes_too_long_is_given_up(
     assert len(caplog.records) == 1
 
 
+async def test_the_answer_of_a_plain_one_that_took_too_long_is_not_taken(
+    serve: Serve, publish: Publish, caplog: pytest.LogCaptureFixture
+) -> None:
+    def slow(ctx: Context) -> list[Event]:
+        time.sleep(0.05)  # it holds everybody up, and nothing can be done about that
+        return ctx.events
+
+    server = await serve(slow, handler_timeout=0.01)
+    answer = await publish(server, BOARD, score(SECRET, 1))
+    assert answer.refused == [FAILURE]
+    assert "took more than 0.01 s, and everybody waited" in caplog.text
+    assert SECRET not in caplog.text
+    assert await rows(server) == []
+
+
 async def test_one_that_ends_in_the_moment_of_its_time_limit_answers_once(serve: Serve) -> None:
     async def just(ctx: Context) -> list[Event]:
         await asyncio.sleep(0.02)
