@@ -193,7 +193,9 @@ class BoardTable:
         standing = self._standings.of(self._around)
         called = (standing and standing.row.name) or self._around
         subject = "You are" if self._me else f"{clean(called)} is"
-        told = phrases(standing, subject, veiled=self._snapshot.round.hidden > 0)
+        rows = self._snapshot.rows  # a host may see behind the veil
+        veiled = self._snapshot.round.hidden > 0 and not (rows and rows[0].position == 1)
+        told = phrases(standing, subject, veiled=veiled)
         left, right = _edges(size.width)
         while len(told) > 1 and Text(" · ".join(told)).cell_len > right - left:
             told.pop()

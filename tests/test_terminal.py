@@ -218,6 +218,10 @@ def test_a_place_that_is_still_veiled_is_not_said_to_be_none() -> None:
     reveal = Round(number=1, state="closed", frozen=True, hidden=2)
     board.see(snapshot(row(3, "bob", 1), round=reveal, total=3))
     assert shown(board.screen(State.LIVE, SIZE))[1] == "You are not revealed yet"
+    board.see(snapshot(row(1, "eve", 3), row(2, "cat", 2), row(3, "bob", 1), round=reveal, total=3))
+    assert shown(board.screen(State.LIVE, SIZE))[1] == "You are not on this board yet", (
+        "to its host"
+    )
 
 
 @pytest.mark.parametrize(
