@@ -23,6 +23,7 @@ from leaderboard.answers import (
 )
 from leaderboard.embeds import ANYWHERE, FRESH, board_rules
 from leaderboard.errors import BadRequest, ResourceNotFound, Unauthorized
+from leaderboard.ranking import View
 from leaderboard.settings import MAX_TOP
 from leaderboard.snippets import DEFAULT_LIMIT, ROW, WIDTH, Embedding
 
@@ -43,13 +44,16 @@ async def oembed(
 ) -> Response:
     """The board at ``url`` as a frame no larger than ``maxwidth`` and ``maxheight``, where they are given.
 
-    404 for any other address, 401 for a board that is not public, 501 for XML, as the specification has it.
+    404 for any other address, and where there is no board (yet, or any more); 401 for a board that is not public, 501
+    for XML, as the specification has it.
     """
     if form != "json":
         return refused(BadRequest("Only the format json is spoken here."), 501)
     shown = _addressed(request, url)
     if not await is_public(request, shown.channel):
         raise Unauthorized("This board is not public.")
+    if not (await request.app.state.broker.read(shown.channel, View(top=1))).epoch:
+        raise ResourceNotFound("There is no board at that address yet, or not any more.")
     width = min(WIDTH, maxwidth) if maxwidth > 0 else WIDTH
     if 0 < maxheight < shown.height:
         shown = msgspec.structs.replace(shown, limit=max(1, maxheight // ROW - 1))

@@ -233,6 +233,7 @@ async def oembed(server: Server, url: str, more: str = "") -> httpx.Response:
 
 
 async def test_a_boards_address_answers_with_its_frame(server: Server) -> None:
+    await publish(server, "/leaderboard/summer-cup", {"player": "ann", "score": 1})
     answer = await oembed(server, f"{server.url}/l/leaderboard/summer-cup?top=5")
     assert answer.headers["content-type"] == "application/json"
     content = answer.json()
@@ -254,6 +255,7 @@ async def test_a_boards_address_answers_with_its_frame(server: Server) -> None:
 
 
 async def test_the_frame_fits_where_it_shall_stand(server: Server) -> None:
+    await publish(server, "/leaderboard/a", {"player": "ann", "score": 1})
     url = f"{server.url}/l/leaderboard/a"
     content = (await oembed(server, url, "&maxwidth=300&maxheight=200")).json()
     assert (content["width"], content["height"]) == (300, 4 * 44)
@@ -271,6 +273,19 @@ async def test_a_boards_page_tells_where_to_ask(server: Server) -> None:
     assert told["og:title"] == "Cup"
     assert told["og:url"] == f"{server.url}/l/leaderboard/cup"
     assert told["og:description"] == f"1. {HOSTILE} 1,234"
+
+
+async def test_a_board_is_told_of_as_long_as_it_is_there(server: Server) -> None:
+    url = f"{server.url}/l/leaderboard/cup"
+    discovery = "application/json+oembed"
+    assert (await oembed(server, url)).status_code == 404
+    assert discovery not in (await get(server, "/l/leaderboard/cup")).text
+    await publish(server, "/leaderboard/cup", {"player": "ann", "score": 1})
+    assert (await oembed(server, url)).status_code == 200
+    assert discovery in (await get(server, "/l/leaderboard/cup")).text
+    # A room of the game is one before anybody has scored.
+    room = (await (await server.http()).post("/api/rooms")).json()
+    assert (await oembed(server, f"{server.url}/l{room['channel']}")).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -307,6 +322,7 @@ async def test_what_oembed_is_not_asked_rightly(server: Server, start: Start) ->
 
 async def test_links_point_to_the_public_address(start: Start) -> None:
     server = await start(public_url="https://scores.example")
+    await publish(server, "/leaderboard/a", {"player": "ann", "score": 1})
     content = (await oembed(server, "https://scores.example/l/leaderboard/a")).json()
     assert 'src="https://scores.example/embed/leaderboard/a#key=' in content["html"]
 
