@@ -89,7 +89,13 @@ async def host(request: Request) -> HTMLResponse:
     return html_page(request, "host.html", **await _host(request), refusal="", asked=_ASKED)
 
 
-_ASKED = {"title": "", "seconds": "30", "bots": "0", "generated_names": ""}
+_ASKED = {
+    "title": "",
+    "seconds": "30",
+    "bots": "0",
+    "max_players": str(NewRoom().max_players),
+    "generated_names": "",
+}
 
 
 async def _host(request: Request) -> dict[str, Any]:
@@ -105,6 +111,7 @@ async def _host(request: Request) -> dict[str, Any]:
         "own": own,
         "lengths": LENGTHS,
         "most_bots": MOST_BOTS,
+        "most_players": MOST_PLAYERS,
         "key_needed": settings_of(request).rooms == "host",
     }
 
@@ -124,6 +131,7 @@ async def open_room(request: Request) -> Response:
             title=form.get("title", "").strip(),
             round_ms=1000 * int(form.get("seconds", "30")),
             generated_names=bool(form.get("generated_names")),
+            max_players=int(form.get("max_players") or _ASKED["max_players"]),
             bots=int(form.get("bots", "0") or 0),
         )
         wanted = msgspec.convert(msgspec.structs.asdict(wanted), NewRoom)

@@ -95,7 +95,13 @@ async def test_opening_a_room_gives_this_browser_the_host_cookie_on_narrow_paths
     web = await server.http()
     answer = await web.post(
         "/host",
-        data={"title": "Friday", "seconds": "45", "bots": "3", "generated_names": "1"},
+        data={
+            "title": "Friday",
+            "seconds": "45",
+            "max_players": "12",
+            "bots": "3",
+            "generated_names": "1",
+        },
         headers={"origin": server.url},
     )
     code = answer.headers["location"].split("/")[2]
@@ -107,7 +113,7 @@ async def test_opening_a_room_gives_this_browser_the_host_cookie_on_narrow_paths
         assert not each["secure"]
     game = (await web.get(f"/api/rooms/{code}")).json()["game"]
     assert (game["title"], game["round_ms"], game["bots"]) == ("Friday", 45_000, 3)
-    assert game["generated_names"]
+    assert (game["generated_names"], game["max_players"]) == (True, 12)
     page = (await web.get(f"/r/{code}/present")).text
     assert "Friday" in page
     assert cookies[0].value not in page
@@ -129,6 +135,8 @@ async def test_behind_tls_the_cookie_is_secure(start: Start) -> None:
         {"seconds": "x"},
         {"bots": "201"},
         {"bots": "-1"},
+        {"max_players": "0"},
+        {"max_players": "1001"},
         {"title": "x" * 61},
     ],
 )
