@@ -7,11 +7,14 @@ import { lightsOf, press } from "./lights.js";
 /** @typedef {import("./link.js").Row} Row */
 /** @typedef {{seed: number, round_ms: number}} Game */
 
-/** Hits are told together, so many milliseconds after the first. */
+/** The first hit is told at once; those of so many milliseconds after it together. */
 const BATCH = 100;
 /** Near the end each is told at once: what arrives late does not count. */
 const HURRY = 600;
+/** Hits of one event, as the referee takes them. */
 const MOST = 25;
+/** Events without an answer. While the link is away the hits gather here: as few events they are within the server's rate. */
+const MOST_OPEN = 4;
 /** After a pause of so long the row is believed rather than what this page counted: another device may have played. */
 const QUIET = 1500;
 
@@ -78,24 +81,28 @@ export class Round {
     this.score = Math.max(0, this.score + done.points);
     this.#last = performance.now();
     this.#hits.push({ tile, at });
-    if (this.left < HURRY || this.#hits.length >= MOST) this.#tell();
-    else this.#timer ||= setTimeout(() => this.#tell(), BATCH);
+    this.#tell();
     return done.points;
   }
 
+  /** Tells what there is to tell, unless that was done a moment ago or too much is without an answer. */
   #tell() {
+    const hurry = this.left < HURRY;
+    if (!this.#hits.length || (!hurry && (this.#timer || this.#open >= MOST_OPEN))) return;
     clearTimeout(this.#timer);
-    this.#timer = 0;
-    const hits = this.#hits;
-    this.#hits = [];
+    this.#timer = setTimeout(() => {
+      this.#timer = 0;
+      this.#tell();
+    }, BATCH);
     this.#open += 1;
-    // What was refused shows in the next row.
     const settle = () => {
       this.#open -= 1;
+      this.#tell();
     };
-    this.#send(hits).then(settle, () => {
-      settle();
+    // What was refused shows in the next row.
+    this.#send(this.#hits.splice(0, MOST)).then(settle, () => {
       this.#last = -Infinity;
+      settle();
     });
   }
 

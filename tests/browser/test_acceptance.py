@@ -27,11 +27,14 @@ def score(page: Page) -> int:
 
 # -- a round -----------------------------------------------------------------------------------------------------------
 
-# When a page shows what, on the one clock of this machine.
+# When a page shows what, on the one clock of this machine; and how long after the press one's own score moves.
 TIMES = """
 window.times = {};
+let pressed = 0;
 const note = (name) => (times[name] ??= Date.now());
-addEventListener("keydown", () => note("press"), true);
+addEventListener("keydown", () => (pressed = Date.now()), true);
+addEventListener("offline", () => note("offline"));
+addEventListener("online", () => note("online"));
 addEventListener("DOMContentLoaded", () => {
   const main = document.querySelector("main");
   new MutationObserver(() => {
@@ -40,24 +43,34 @@ addEventListener("DOMContentLoaded", () => {
     if (main.dataset.stage === "count" && count) note(`count ${count}`);
     const here = document.getElementById("here")?.textContent;
     if (here) note(here);
+    const link = document.getElementById("link")?.textContent;
+    if ("offline" in times) note("online" in times ? `then ${link}` : link);
     const own = document.getElementById("score")?.textContent;
-    if (own && own !== "0") note("own score");
-    for (const score of document.querySelectorAll("#board tbody .score")) {
-      if (score.textContent !== "0") note("on the board");
+    if (own && !(`own ${own}` in times)) {
+      note(`own ${own}`);
+      times[`felt ${own}`] = Date.now() - pressed;
     }
+    for (const score of document.querySelectorAll("#board tbody .score")) note(`board ${score.textContent}`);
   }).observe(main, { subtree: true, childList: true, characterData: true, attributes: true });
 });
 """
 
 
+def times(page: Page) -> dict[str, int]:
+    found: dict[str, int] = page.evaluate("times")
+    return found
+
+
 def test_a_round_is_the_same_on_every_screen_and_quick(site: Site, browser: Browser) -> None:
-    """From one tap on the suggested name to the podium: who watches sees what a player does within a moment."""
+    """From one tap on the suggested name to the podium: the big screen shows what a player does within a moment."""
     context = browser.new_context(reduced_motion="reduce")
     context.add_init_script(TIMES)
-    room = Room(site, round_ms=6000)
-    first, second, board = (context.new_page() for _ in range(3))
+    room = Room(site, round_ms=10_000)
+    first, board = context.new_page(), context.new_page()
     join(first, room, "Ann")
-    board.goto(f"{site.url}/l{room.made['channel']}")
+    host = {"name": f"host_{room.code}", "value": room.made["host_token"], "url": site.url}
+    context.add_cookies([host])  # type: ignore[list-item]
+    board.goto(f"{site.url}/r/{room.code}/present")
     expect(board.locator("#link")).to_have_text("Live")
 
     # A second device joins by one tap on what is suggested.
@@ -68,78 +81,85 @@ def test_a_round_is_the_same_on_every_screen_and_quick(site: Site, browser: Brow
     name = second.get_by_label("You are").input_value()
     second.get_by_role("button", name="Join").click()
     stage(second, "lobby")
-    expect(first.locator("#names")).to_contain_text(name)
-    expect(board.locator("#total")).to_have_text("2")
+    for each in (first, board):
+        expect(each.locator("#names")).to_contain_text(name)
+        assert times(each)["2 players are here"] - times(second)["lobby"] < 1000
 
-    def times(page: Page) -> dict[str, int]:
-        found: dict[str, int] = page.evaluate("times")
-        return found
-
-    assert times(first)["2 players are here"] - times(second)["lobby"] < 1000
-
-    room.host(op="open", in_ms=2500, for_ms=6000)
-    for each in (first, second):
+    board.keyboard.press("s")
+    screens = (board, first, second)
+    for each in screens:
         stage(each, "play")
+    shown = [times(each) for each in screens]
+    marks = set.intersection(*(set(each) for each in shown))
     apart = sorted(
-        abs(times(first)[what] - times(second)[what]) for what in ("count 2", "count 1", "play")
+        max(told[mark] for told in shown) - min(told[mark] for told in shown)
+        for mark in marks & {"count 3", "count 2", "count 1", "play"}
     )
-    assert apart[1] < 300, apart  # a machine with much to do may be late with one frame
-    hit(first)
-    expect(board.locator("tbody .score").first).not_to_have_text("0")
-    # Told in batches of 100 ms, drawn on a beat of 100 ms; the rest is this machine's.
-    assert times(first)["own score"] - times(first)["press"] < 300
-    assert times(board)["on the board"] - times(first)["own score"] < 500
+    assert apart[1] < 300, apart  # a machine with much to do may be late with one or two
+    told = []
     for _ in range(3):
+        hit(first)
+        told.append(first.locator("#score").inner_text())
+        expect(board.locator("tbody .score").first).to_have_text(told[-1])
+    player, screen = times(first), times(board)
+    assert sorted(player[f"felt {each}"] for each in told)[1] < 100
+    late = sorted(screen[f"board {each}"] - player[f"own {each}"] for each in told)
+    assert late[1] < 300, late
+    for _ in range(4):
         hit(second)
     # The place that a page tells is the board's, within a second.
     expect(second.locator("#place")).to_have_text("1 / 2", timeout=1000)
     expect(first.locator("#place")).to_have_text("2 / 2", timeout=1000)
 
-    for each in (first, second):
+    for each in screens:
         stage(each, "over")
     assert set(room.rows()) == {"Ann", name}
     expect(first.locator("#own-place")).to_contain_text("You are 2nd of 2")
     expect(first.get_by_role("status")).to_contain_text("Round over", timeout=6000)
     # Who asks for less motion gets the podium at once.
-    assert first.evaluate("document.getAnimations().length") == 0
-    expect(first.locator("#podium li")).to_have_count(2)
+    for each in (first, board):
+        assert each.evaluate("document.getAnimations().length") == 0
+        expect(each.locator("#podium .name")).to_have_text([name, "Ann"])
     guest.close()
     context.close()
 
 
-def test_a_phone_in_airplane_mode_for_a_while_loses_no_score_and_counts_none_twice(
+def test_a_phone_in_airplane_mode_for_twenty_seconds_loses_no_score_and_counts_none_twice(
     site: Site, page: Page, watch: Watch
 ) -> None:
     watch.expected = "WebSocket connection|ERR_INTERNET_DISCONNECTED"
-    room = Room(site, round_ms=40_000)
+    room = Room(site, round_ms=120_000)
+    page.add_init_script(TIMES)
     with Proxy(int(site.url.rpartition(":")[2])) as network:
         page.goto(f"{network.url.replace('127.0.0.1', PHONE)}/j/{room.code}")
         page.get_by_label("You are").fill("Ann")
         page.get_by_role("button", name="Join").click()
         stage(page, "lobby")
-        room.host(op="open", for_ms=40_000)
+        room.host(op="open", for_ms=120_000)
         for _ in range(3):
             hit(page)
-        badge = page.locator("#link")
+        own, badge = page.locator("#near tbody tr.own"), page.locator("#link")
         lost = time.monotonic()
         page.context.set_offline(True)
         network.cut()
         expect(badge).to_have_text("Reconnecting")
-        assert 0.9 < time.monotonic() - lost < 4
-        for _ in range(3):
-            hit(page)  # who plays on has not played for nothing
+        hits = 0
+        while time.monotonic() - lost < 20:  # who plays on has not played for nothing
+            hit(page)
+            hits += 1
+            expect(own.locator(".name")).to_have_text("Ann")
+        assert hits > 30, "more than a connection may publish in a second"
+        expect(badge).to_have_text(re.compile("Offline, last known"))
         before = score(page)
-        assert before >= 7 + 8 + 9
-        expect(page.locator("#near tbody tr.own .name")).to_have_text("Ann")
-        page.wait_for_timeout(2000)
         page.context.set_offline(False)
-        back = time.monotonic()
         expect(badge).to_have_text("Live")
-        assert time.monotonic() - back < 2
-        expect(page.locator("#near tr.own .score")).to_have_text(str(before))
+        seen = times(page)
+        assert 900 < seen["Reconnecting"] - seen["offline"] < 2000
+        assert seen["then Live"] - seen["online"] < 2000
+        expect(own.locator(".score")).to_have_text(f"{before:,}")
         assert room.rows() == {"Ann": before}
         hit(page)
-        expect(page.locator("#near tr.own .score")).not_to_have_text(str(before))
+        expect(own.locator(".score")).not_to_have_text(f"{before:,}")
 
 
 def test_a_phone_that_slept_for_a_minute_goes_on_with_name_and_score(
@@ -398,23 +418,37 @@ def _note(sockets: list[WebSocket], socket: WebSocket) -> None:
     sockets.append(socket)
 
 
-def pages(site: Site, channel: str) -> list[str]:
-    """Every page that there is, those of a room with somebody in it included."""
+def pages(site: Site, channel: str, context: BrowserContext) -> list[str]:
+    """Every page that there is, those of a room included, which this browser hosts and plays in."""
     site.fill(channel)
     room = Room(site)
-    httpx.post(f"{site.url}/api/rooms/{room.code}/players", json={"name": "Ann"})
-    of_room = (f"/j/{room.code}", f"/r/{room.code}", f"/r/{room.code}/results")
+    host = {"name": f"host_{room.code}", "value": room.made["host_token"], "url": site.url}
+    context.add_cookies([host])  # type: ignore[list-item]
+    player = context.new_page()
+    join(player, room, "Ann")
+    player.close()
+    of_room = [
+        f"/r/{room.code}{each}" for each in ("", "/results", "/present", "/remote", "/links")
+    ]
     of_board = (f"/l{channel}", f"/embed{channel}", f"/overlay{channel}")
-    return [*STILL, *of_room, *of_board, "/r/ZZZZ", "/missing"]
+    return [*STILL, f"/j/{Room(site).code}", *of_room, *of_board, "/r/ZZZZ", "/missing"]
 
 
+@pytest.mark.parametrize(
+    "policy",
+    [
+        "kept",
+        # With the policy a foreign request dies before anybody could see it being made.
+        pytest.param("off", marks=pytest.mark.browser_context_args(bypass_csp=True)),
+    ],
+)
 def test_every_page_keeps_to_itself_and_to_one_socket(
-    site: Site, context: BrowserContext, watch: Watch, channel: str
+    site: Site, context: BrowserContext, watch: Watch, channel: str, policy: str
 ) -> None:
     """The policy forbids all that is inline or foreign; breaches, foreign requests and errors fail by the watch."""
     watch.expected = "404"
     opened: list[tuple[str, Page, list[WebSocket]]] = []
-    for path in pages(site, channel):
+    for path in pages(site, channel, context):
         tab = context.new_page()
         tab.set_viewport_size({"width": 640, "height": 400})  # a laptop's, at twice its size
         sockets: list[WebSocket] = []
