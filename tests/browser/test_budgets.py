@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import BrowserContext, CDPSession, Page, expect
 
 from tests.browser.conftest import Site, source
-from tests.browser.room import Room, join, stage
+from tests.browser.room import Room, hit, join, stage
 from tests.browser.test_embed import Elsewhere, element, elsewhere, running, script
 from tests.checkout import ROOT
 from tests.documents import block
@@ -241,6 +241,40 @@ def test_a_page_holds_still_where_a_round_is_over(visit: Visit, channel: str) ->
     visit.site.publish(channel, {"op": "close"})
     visit.go(f"/l{channel}", "#link")
     expect(visit.page.locator("#round")).to_contain_text("Round over")
+    shift, moved = visit.shift()
+    assert shift < MOST_SHIFT, moved
+
+
+def test_a_page_holds_still_when_a_round_opens_and_ends(visit: Visit, channel: str) -> None:
+    visit.site.fill(channel)
+    visit.go(f"/l{channel}", "#link")
+    told = visit.page.locator("#round")
+    for event, seen in (
+        ({"op": "open", "for_ms": 600_000}, "Round 1"),
+        ({"op": "freeze"}, "Standings frozen"),
+        ({"op": "unfreeze"}, "Round 1"),
+        ({"op": "close"}, "Round over"),
+    ):
+        visit.site.publish(channel, event)
+        expect(told).to_contain_text(seen)
+        visit.page.evaluate("settled()")
+    shift, moved = visit.shift()
+    assert shift < MOST_SHIFT, moved
+
+
+def test_nothing_jumps_on_the_way_from_the_game_to_the_podium(visit: Visit) -> None:
+    room = joined(visit)
+    for number in range(8):
+        room.host(op="enter", player=f"p{number}", name=f"Player {number}")
+    room.host(op="open", for_ms=60_000)
+    stage(visit.page, "play")
+    for _ in range(3):
+        hit(visit.page)
+    expect(visit.page.locator("#near tr.own .score")).to_have_text("24")
+    visit.page.evaluate("settled()")
+    room.host(op="close")
+    stage(visit.page, "over")
+    expect(visit.page.locator("#podium li")).to_have_count(3)
     shift, moved = visit.shift()
     assert shift < MOST_SHIFT, moved
 
