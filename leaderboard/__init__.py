@@ -26,10 +26,10 @@ A game client sends a ``publish`` frame with an event such as ``{"player": "ann"
 which are a host's `handouts`), `pages` what people look at (by `rendering`, of `templating` and `assets`; what they
 load are `files`), `client` what programs use (over its `link`, for its `subscriptions`), `standing` and `movement` what
 a row tells of itself. The browser game has `rooms`, which are boards, a `lobby` to get in, its rules in `lights`, its
-`referee` and its `bots`, `suggestions` of `nicknames`, the pages of `play`, and `seats` that move; a `host` leads one
-from the `stage`. While names are hidden, players wear `masks`. Boards in pages of others are `embeds`, `oembed` and the
-`picture`; the `configurator` makes the `snippets` for them, `packing` one script of many. `workshop` has the pages to
-learn with, one of them by a `guide`; the documentation among them is the `manual`.
+`referee` and its `bots`, `suggestions` of `nicknames`, the pages of `play`, and `seats` that a QR code leads to; a
+`host` leads one from the `stage`. While names are hidden, players wear `masks`. Boards in pages of others are `embeds`,
+`oembed` and the `picture`; the `configurator` makes the `snippets` for them, `packing` one script of many. `workshop`
+has the pages to learn with, one of them by a `guide`; the documentation among them is the `manual`.
 
 The tables of `settings` are `quotas`, `namespaces` and `trust`, of `values`; they come from four `sources`. `app` wires
 it all and `serving` runs it; `addresses` says where, `certificates` under which name, `workers` by how many processes;
@@ -51,7 +51,7 @@ A module imports only from those before it:
 ``audience`` < ``hub agenda link asyncapi masks allowances`` < ``fanout relays subscriptions doorway budgets`` <
 ``broker`` < ``handlers`` < ``targets`` < ``operations client referee latency`` < ``session direct simulate`` <
 ``asgi`` < ``realtime strict terminal figures`` < ``answers shell rendering`` < ``exports`` < ``boards rooms`` <
-``sharing lobby`` < ``api pages bots`` < ``embeds`` < ``oembed picture configurator workshop play seats backstage`` <
+``sharing lobby seats`` < ``api pages bots`` < ``embeds`` < ``oembed picture configurator workshop play backstage`` <
 ``host`` < ``stage handouts`` < ``app`` < ``serving commands offline`` < ``workers control keyring demo announcement`` <
 ``launch`` < ``cli``.
 """

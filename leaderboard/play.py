@@ -18,6 +18,7 @@ from leaderboard.names import graphemes
 from leaderboard.ranking import View
 from leaderboard.rendering import PageRoute, html_page
 from leaderboard.rooms import NoRoom
+from leaderboard.seats import address_for_others
 from leaderboard.settings import MAX_TOP
 from leaderboard.standing import explain, in_order
 
@@ -78,7 +79,8 @@ async def name_form(request: Request, code: str) -> HTMLResponse:
 async def room(request: Request, code: str) -> HTMLResponse:
     """The game: lobby, countdown, round and podium, as the room's board says."""
     found = await rooms.room_of(request, code)
-    return html_page(request, "room.html", here="play", room=found)
+    address = address_for_others(request).partition("://")[2]
+    return html_page(request, "room.html", here="play", room=found, address=address)
 
 
 async def results(request: Request, code: str) -> HTMLResponse:

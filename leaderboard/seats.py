@@ -1,6 +1,7 @@
-"""A seat in a room on another device: the QR code that takes it there, drawn for whoever sits in it.
+"""The ways into a room by a QR code: a new seat for whoever scans that of the room, and one's own on another device.
 
-The link in the code has a player's token behind its `#`, which no browser sends to any server: it stands in no log and
+The code of a room is everybody's: it says no more than the four letters do. That of a seat is drawn for whoever sits in
+it. The link in it has a player's token behind its `#`, which no browser sends to any server: it stands in no log and
 in no referrer. For the same reason nobody asks for the code by an address: the token comes as the `Authorization` of
 a POST.
 """
@@ -22,10 +23,19 @@ from leaderboard.tokens import LIFETIME
 
 
 def router() -> APIRouter:
-    """The one route. It expects what those of `pages` do."""
+    """The routes. They expect what those of `pages` do."""
     routes = APIRouter(route_class=ApiRoute, include_in_schema=False)
+    routes.add_api_route("/qr/{code}.svg", room_code, methods=["GET", "HEAD"])
     routes.add_api_route("/ui/seat/{code}", seat_code, methods=["POST"])
     return routes
+
+
+async def room_code(request: Request, code: str) -> Response:
+    """The QR code by which others join a room, as SVG; 404 where no other device could open what it says."""
+    room = await rooms.room_of(request, code)
+    rooms.slow_down(request)
+    joined = segno.make(f"{_address(request)}/j/{room.code}", error="m", micro=False)
+    return _drawn(joined, "no-cache")
 
 
 async def seat_code(request: Request, code: str) -> Response:
@@ -34,20 +44,29 @@ async def seat_code(request: Request, code: str) -> Response:
     grant = operations_of(request).auth.authenticate(request.headers)
     if grant.role is not Role.PLAYER or not grant.covers(room.channel):
         raise Unauthorized("Only who has a seat in this room can take it along.")
-    address = address_for_others(request)
-    if not address:
-        raise ResourceNotFound(
-            "No other device can reach this server: started with --host 0.0.0.0, it lets them in."
-        )
+    address = _address(request)
     rooms.slow_down(request)
     # One of its own, so that a device that was lost can be shut out alone; whatever ends the present one ends it too.
     auth = operations_of(request).auth
     token, _ = auth.issue("player", room.channel, grant.player, LIFETIME, maker=grant)
-    picture = io.BytesIO()
     # Read off a bright screen at arm's length: little is lost, and larger squares count for more than their repair.
-    link = segno.make_qr(f"{address}/r/{room.code}#seat={token}", error="l", boost_error=False)
-    link.save(picture, kind="svg", xmldecl=False, omitsize=True, light="#fff")
-    headers = {"cache-control": "no-store", **NOSNIFF}
+    link = f"{address}/r/{room.code}#seat={token}"
+    return _drawn(segno.make_qr(link, error="l", boost_error=False), "no-store")
+
+
+def _address(request: Request) -> str:
+    """`address_for_others`; raises `ResourceNotFound` where there is none."""
+    if address := address_for_others(request):
+        return address
+    raise ResourceNotFound(
+        "No other device can reach this server: started with --host 0.0.0.0, it lets them in."
+    )
+
+
+def _drawn(code: segno.QRCode, cache: str) -> Response:
+    picture = io.BytesIO()
+    code.save(picture, kind="svg", xmldecl=False, omitsize=True, light="#fff")
+    headers = {"cache-control": cache, **NOSNIFF}
     return Response(picture.getvalue(), headers=headers, media_type="image/svg+xml")
 
 

@@ -1,4 +1,4 @@
-"""The QR code that takes a player's seat to another device: for whom it is drawn, and what it says."""
+"""The QR codes that lead into a room, and take a seat of it to another device: for whom, and what they say."""
 
 from __future__ import annotations
 
@@ -44,6 +44,24 @@ def said(svg: str) -> str:
     # Squares at random can look like a bar code of another kind.
     (found,) = zxingcpp.read_barcodes(picture, formats=zxingcpp.barcode_formats_from_str("QRCode"))
     return str(found.text)
+
+
+async def test_the_code_of_a_room_is_where_others_join_it(start: Start) -> None:
+    server = await start(public_url="https://scores.example")
+    room, _ = await seat(server)
+    web = await server.http()
+    answer = await web.get(f"/qr/{room['code'].lower()}.svg")
+    assert answer.headers["content-type"] == "image/svg+xml"
+    assert said(answer.text) == f"https://scores.example/j/{room['code']}"
+    assert (await web.get("/qr/ZZZZ.svg")).status_code == 404
+
+
+async def test_a_server_that_nobody_else_can_reach_has_no_code_to_join_by(server: Server) -> None:
+    room, _ = await seat(server)
+    web = await server.http()
+    answer = await web.get(f"/qr/{room['code']}.svg", headers={"host": f"127.0.0.1:{server.port}"})
+    assert answer.status_code == 404
+    assert "--host 0.0.0.0" in answer.json()["message"]
 
 
 async def test_the_code_is_a_link_to_the_same_seat_and_nobody_keeps_it(start: Start) -> None:

@@ -118,6 +118,7 @@ async function begin() {
     if (own && element("refusal").textContent === say.offBoard) text("refusal", "");
     seated ||= own !== undefined;
     if (snapshot.rows) lobby(snapshot);
+    element("invite").hidden = !host || solo;
 
     const before = stage;
     turn(stageOf(snapshot));

@@ -24,7 +24,7 @@ from typing import Any, Literal
 import httpx
 from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
-from tests.browser.conftest import ADMIN, CHROMIUM, Site
+from tests.browser.conftest import ADMIN, CHROMIUM, PHONE, Site
 from tests.browser.room import Room, hit, join, stage
 from tests.checkout import ROOT
 from tests.needs import needs
@@ -119,6 +119,14 @@ def name_form(at: Stage) -> None:
 
 def lobby(at: Stage) -> None:
     at.enter()
+
+
+def invitation(at: Stage) -> None:
+    """The lobby of who has opened a room for friends, by an address that they can open too."""
+    at.page.goto(f"{at.site.url.replace('127.0.0.1', PHONE)}/play")
+    at.page.get_by_role("button", name="Open a room").click()
+    at.page.get_by_role("button", name="Join").click()
+    expect(at.page.locator("#invite img")).to_be_visible()
 
 
 def seat_code(at: Stage) -> None:
@@ -254,6 +262,7 @@ SCENES: dict[str, Scene] = {
     "code-unknown": code_form,
     "join": name_form,
     "room-lobby": lobby,
+    "room-invite": invitation,
     "room-seat": seat_code,
     "room-count": countdown,
     "room-play": playing,

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
-from tests.browser.conftest import ADMIN, Site, Watch
+from tests.browser.codes import codes_in
+from tests.browser.conftest import ADMIN, PHONE, Site, Watch
 from tests.browser.room import Room, hit, join, stage
 
 
@@ -78,6 +79,47 @@ def test_a_lone_visitor_plays_against_bots_by_keyboard_alone(site: Site, page: P
     expect(page.locator("#near tr.own .name")).to_have_text(name)
     hit(page)
     expect(confirmed).not_to_have_text(str(score))
+
+
+def test_friends_get_in_by_the_code_on_the_phone_of_who_opened_the_room(
+    site: Site, browser: Browser
+) -> None:
+    """A second device needs no word of explanation: it scans what the first one shows."""
+    reached = site.url.replace("127.0.0.1", PHONE)  # by an address that is not this machine's own
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
+    page = context.new_page()
+    page.goto(reached)
+    page.get_by_role("link", name="Play", exact=True).last.tap()
+    page.get_by_role("button", name="Open a room").tap()
+    page.wait_for_url(re.compile(r"/j/\w{4}$"))
+    page.get_by_role("button", name="Join").tap()
+    stage(page, "lobby")
+    code = page.get_by_alt_text("QR code: join room")
+    expect(code).to_be_in_viewport(ratio=1)
+    page.wait_for_function("document.querySelector('#invite img').complete")
+    (link,) = codes_in(context, page.screenshot())
+    assert link.startswith(f"{reached}/j/")
+    friend = browser.new_context()
+    other = friend.new_page()
+    other.goto(link)
+    other.get_by_role("button", name="Join").click()
+    stage(other, "lobby")
+    expect(other.get_by_alt_text("QR code: join room")).to_be_hidden()
+    page.get_by_role("button", name="Start the round").tap()
+    for each in (page, other):
+        stage(each, "play")
+    expect(code).to_be_hidden()
+    friend.close()
+    context.close()
+
+
+def test_who_opens_a_room_where_no_phone_can_get_is_told_so(site: Site, page: Page) -> None:
+    page.goto(f"{site.url}/play")
+    page.get_by_role("button", name="Open a room").click()
+    page.get_by_role("button", name="Join").click()
+    stage(page, "lobby")
+    expect(page.locator("#invite")).to_contain_text("No phone can get here")
+    assert page.locator("#invite img").count() == 0
 
 
 def test_a_code_without_a_room_says_so_and_leads_on(site: Site, page: Page, watch: Watch) -> None:
