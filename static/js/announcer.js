@@ -30,3 +30,18 @@ export class Announcer {
     }, PAUSE);
   }
 }
+
+/**
+ * Has it say that the link of the page is lost, and that it is back.
+ * @param {Announcer} announcer
+ * @param {{linkLost: string, linkBack: string}} say
+ */
+export function tellOfLink(announcer, say) {
+  let lost = false;
+  document.body.addEventListener("lb:state", (event) => {
+    const { state } = /** @type {CustomEvent} */ (event).detail;
+    if (state === "live" && lost) announcer.say(say.linkBack);
+    if (state === "reconnecting") announcer.say(say.linkLost);
+    lost = state !== "live";
+  });
+}

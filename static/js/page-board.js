@@ -1,6 +1,6 @@
 // The page of one board, /l/{channel}: link, table, facts around it, and the few sentences that are read aloud.
 
-import { Announcer } from "./announcer.js";
+import { Announcer, tellOfLink } from "./announcer.js";
 import { Board } from "./board.js";
 import { element } from "./elements.js";
 import { connect } from "./link.js";
@@ -58,13 +58,8 @@ link.subscribe(
 );
 
 badge(link.state);
-let said = "live";
-document.body.addEventListener("lb:state", () => {
-  badge(link.state);
-  if (link.state === "live" && said === "lost") announcer.say(words.say.linkBack);
-  if (link.state === "reconnecting") announcer.say(words.say.linkLost);
-  said = link.state === "live" ? "live" : "lost";
-});
+document.body.addEventListener("lb:state", () => badge(link.state));
+tellOfLink(announcer, words.say);
 
 pause.addEventListener("click", () => {
   board.paused = !board.paused;

@@ -1,7 +1,7 @@
 // The page /r/{code}/present, for a projector: lobby, 3-2-1, ranking and podium, as the newest snapshot says, and the keys of
 // the host.
 
-import { Announcer } from "./announcer.js";
+import { Announcer, tellOfLink } from "./announcer.js";
 import { Board } from "./board.js";
 import { element, text } from "./elements.js";
 import { host, say, words } from "./hosting.js";
@@ -22,6 +22,7 @@ const toggle = element("podium-button");
 let honoured = false;
 let timer = 0;
 
+tellOfLink(announcer, words.say);
 host({ top: GUESTS }, (snapshot, stage, before) => {
   const rows = snapshot.rows ?? [];
   board.draw({ ...snapshot, rows: rows.slice(0, ROWS) });

@@ -1,7 +1,7 @@
 // The page /r/{code}: lobby, 3-2-1, round, podium. What is shown follows from the newest snapshot alone, so whoever comes
 // late, or comes back, is where everybody is.
 
-import { Announcer } from "./announcer.js";
+import { Announcer, tellOfLink } from "./announcer.js";
 import { keepAwake } from "./awake.js";
 import { Board } from "./board.js";
 import { Cues } from "./cues.js";
@@ -36,6 +36,9 @@ let round = null;
 /** @type {Snapshot | null} */
 let newest = null;
 let stage = "wait";
+let lastRank = 0;
+/** The round of which it has been said that it ends soon. */
+let warned = 0;
 let n = 0;
 
 const fault = await arrive(code, channel);
@@ -70,6 +73,7 @@ async function begin() {
   };
   badge();
   document.body.addEventListener("lb:state", badge);
+  tellOfLink(announcer, words.say);
 
   const start = element("start");
   const open = () => {
@@ -123,6 +127,7 @@ async function begin() {
     const before = stage;
     turn(stageOf(snapshot));
     element("near").hidden = !own || (stage !== "play" && (stage !== "over" || now.frozen));
+    if (stage === "play" && own) tellPlace(own.rank, near.standings.of(player));
     if (stage === "over") over(snapshot, before === "over", near.standings.of(player));
     start.hidden = !host || (stage !== "lobby" && stage !== "over");
     start.textContent = stage === "over" ? say.again : say.start;
@@ -162,6 +167,12 @@ async function begin() {
   });
 }
 
+/** @param {number} rank @param {import("./standing.js").Standing | undefined} standing */
+function tellPlace(rank, standing) {
+  if (lastRank && lastRank !== rank && standing) announcer.say(words.sentence(standing));
+  lastRank = rank;
+}
+
 /** Shows one part of the page. @param {string} next */
 function turn(next) {
   if (next === stage) return;
@@ -173,6 +184,7 @@ function turn(next) {
   keepAwake(next === "lobby" || next === "count" || next === "play");
   element("elsewhere").hidden = next !== "lobby" && next !== "over";
   if (next === "play") {
+    lastRank = 0;
     announcer.say(say.go);
     cues.give("go");
   }
@@ -192,6 +204,10 @@ function paint() {
   text("count", words.number(seconds));
   text("score", words.number(round.score));
   text("clock", words.clock(round.left));
+  if (round.running && round.left < 10_000 && warned !== round.number) {
+    if (round.left > 9_000) announcer.say(words.say.tenSeconds);
+    warned = round.number;
+  }
   text("combo", say.combo(round.hand.combo));
   /** @type {HTMLProgressElement} */ (element("left")).value = Math.round(100 * round.share);
   const lit = round.running ? round.lit : -1;

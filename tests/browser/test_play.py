@@ -11,7 +11,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from tests.browser.codes import codes_in
 from tests.browser.conftest import ADMIN, PHONE, Site, Watch
-from tests.browser.room import Room, hit, join, stage
+from tests.browser.proxy import Proxy
+from tests.browser.room import LONG, Room, hit, join, stage
 
 
 def test_two_players_meet_in_a_room_and_play_to_the_podium(
@@ -120,6 +121,69 @@ def test_who_opens_a_room_where_no_phone_can_get_is_told_so(site: Site, page: Pa
     stage(page, "lobby")
     expect(page.locator("#invite")).to_contain_text("No phone can get here")
     assert page.locator("#invite img").count() == 0
+
+
+def test_a_reader_of_the_screen_hears_of_place_time_and_end(site: Site, page: Page) -> None:
+    page.add_init_script(
+        """window.said = [];
+        addEventListener("DOMContentLoaded", () => {
+          const status = document.getElementById("status");
+          if (status) new MutationObserver(() => said.push(status.textContent)).observe(status, { childList: true });
+        });"""
+    )
+    room = Room(site, round_ms=20_000)
+    join(page, room, "Ann")
+    room.host(op="enter", player="bob", name="Bob")
+    room.host(op="open", for_ms=20_000)
+    stage(page, "play")
+    site.publish(room.made["channel"], {"player": "bob", "score": 50})
+    stage(page, "over")
+    place = "You are 2nd of 2 · 50 points to 1st"
+    expect(page.get_by_role("status")).to_have_text(f"Round over. {place}", timeout=LONG)
+    said = page.evaluate("said")
+    assert said == ["Go!", place, "Ten seconds left.", f"Round over. {place}"]
+
+
+def test_a_reader_of_the_screen_hears_of_the_link(site: Site, page: Page, watch: Watch) -> None:
+    watch.expected = "WebSocket connection|ERR_"
+    room = Room(site, round_ms=60_000)
+    with Proxy(int(site.url.rpartition(":")[2])) as network:
+        page.goto(f"{network.url.replace('127.0.0.1', PHONE)}/j/{room.code}")
+        page.get_by_label("You are").fill("Ann")
+        page.get_by_role("button", name="Join").click()
+        stage(page, "lobby")
+        said = page.get_by_role("status")
+        page.context.set_offline(True)
+        network.cut()
+        expect(said).to_contain_text("The connection is lost", timeout=LONG)
+        page.context.set_offline(False)
+        expect(said).to_contain_text("live again", timeout=LONG)
+
+
+@pytest.mark.parametrize("colours", ["forced", "more contrast"])
+def test_the_lit_tile_is_found_by_who_needs_more_contrast(
+    site: Site, page: Page, colours: str
+) -> None:
+    if colours == "forced":
+        page.emulate_media(forced_colors="active")
+    else:
+        page.emulate_media(contrast="more")
+    room = Room(site, round_ms=60_000)
+    join(page, room, "Ann")
+    room.host(op="open", for_ms=60_000)
+    page.wait_for_selector(".tile-nine.lit", timeout=LONG)
+    lit, dot, dark, border, other = page.evaluate(
+        """() => {
+          const [lit, dark] = [".tile-nine.lit", ".tile-nine:not(.lit)"].map((each) => document.querySelector(each));
+          const { backgroundColor, borderTopWidth } = getComputedStyle(lit);
+          const other = getComputedStyle(dark);
+          return [backgroundColor, getComputedStyle(lit, "::after").backgroundColor, other.backgroundColor,
+            borderTopWidth, other.borderTopWidth];
+        }"""
+    )
+    assert lit not in (dot, dark)
+    if colours == "more contrast":
+        assert border != other
 
 
 def test_a_code_without_a_room_says_so_and_leads_on(site: Site, page: Page, watch: Watch) -> None:
