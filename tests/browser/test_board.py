@@ -461,6 +461,40 @@ def test_rows_slide_and_none_is_ever_missing(
     assert found["jumps"] == []
 
 
+def test_who_rises_slides_over_who_falls(site: Site, page: Page, channel: str) -> None:
+    site.fill(channel, 3)
+    open_still(page, site, channel)
+    seen = page.evaluate(
+        """async () => {
+          const { Board } = await import("/static/js/board.js");
+          const table = document.querySelector("table");
+          const drawn = new Promise((onDraw) => new Board(table, { onDraw }).draw({
+            type: "snapshot", channel: "", epoch: "e", version: 1, total: 3,
+            round: { number: 1, state: "open", frozen: false },
+            rows: ["p3", "p1", "p2"].map((player, index) =>
+              ({ player, name: player, rank: index + 1, position: index + 1, score: 2000 - index })),
+          }));
+          await drawn;
+          const rows = [...table.tBodies[0].rows];
+          for (const row of rows) {
+            for (const slide of row.getAnimations()) {
+              slide.pause();
+              slide.currentTime = 40; // on its way
+            }
+          }
+          const riser = rows[0].getBoundingClientRect();
+          return rows.slice(1).map((row) => {
+            const { top, bottom } = row.getBoundingClientRect();
+            const y = (Math.max(top, riser.top) + Math.min(bottom, riser.bottom)) / 2;
+            const over = top < riser.bottom && riser.top < bottom;
+            return over ? document.elementFromPoint(riser.left + riser.width / 3, y).closest("tr").dataset.player : "";
+          });
+        }"""
+    )
+    assert "p3" in seen
+    assert set(seen) <= {"p3", ""}
+
+
 def test_reduced_motion_moves_at_once(site: Site, browser: Browser, channel: str) -> None:
     site.fill(channel)
     context = browser.new_context(reduced_motion="reduce")
