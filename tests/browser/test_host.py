@@ -382,6 +382,10 @@ def test_no_page_of_the_host_has_a_fault_that_axe_knows(
     page.goto(f"{site.url}/r/{code}/remote")
     expect(page.locator("#people li")).to_have_count(12)
     check()
+    page.goto(f"{site.url}/r/{code}/links")
+    page.get_by_role("button", name="Make the link").click()
+    expect(page.locator("#fresh-title")).to_be_visible()
+    check()
     watch.expected = "status of 403"
     page.context.clear_cookies()
     page.goto(f"{site.url}/r/{code}/present")
@@ -392,7 +396,7 @@ def test_no_page_of_the_host_has_a_fault_that_axe_knows(
 def test_no_page_of_the_host_scrolls_sideways(site: Site, page: Page, width: int) -> None:
     code = open_room(page, site, bots=3)
     page.set_viewport_size({"width": width, "height": 800})
-    for path in ("/host", f"/r/{code}/present", f"/r/{code}/remote"):
+    for path in ("/host", *(f"/r/{code}/{each}" for each in ("present", "remote", "links"))):
         page.goto(f"{site.url}{path}")
         assert page.evaluate("() => document.documentElement.scrollWidth") <= width, path
 

@@ -321,6 +321,11 @@ def test_every_page_of_the_game_fits_and_has_no_barrier(
     for path in ("/play", "/j", f"/j/{room.code}", f"/r/{room.code}/results"):
         page.goto(site.url + path)
         look(path)
+    page.goto(f"{site.url.replace('127.0.0.1', PHONE)}/play")
+    page.get_by_role("button", name="Open a room").click()
+    page.get_by_role("button", name="Join").click()
+    expect(page.locator("#invite img")).to_be_visible()
+    look("the lobby of friends")
     join(page, room, "W" * 20)
     look("lobby")
     room.host(op="open", for_ms=60_000)
