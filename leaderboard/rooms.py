@@ -159,7 +159,7 @@ async def join(request: Request, room: Room, name: str | None) -> Joined:
     """A new player of a room, or the one whose token the request has; raises `RoomFull`, `NameRefused` or `Banned`."""
     people = await _people(request, room.code)
     seated = _returning(request, room)
-    player, token = seated or (secrets.token_urlsafe(9).replace("_", "-"), "")
+    player, token = seated or (secrets.token_hex(9), "")  # no option to a command, as "-x" would be
     here = next((each for each in people if each.player == player), None)
     if here is None:
         if _full(room, people):
