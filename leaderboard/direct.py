@@ -8,7 +8,8 @@ call then returns, and what it held is let go. From there on
   the library's parser, which is as strict as it always was;
 - the answers to what one read brought leave in one write, and so do all frames that the broker holds for a beat;
 - when the transport's buffer is full the session hears of it, and again when it has drained;
-- while the session is busy nothing more is read; what was read already waits here, in order.
+- while the session is busy nothing more is read; what was read already waits here, in order. So it does too when a
+  connection has been served for a turn, until the others had theirs.
 
 No task stands between, and where the session is free no queue.
 
@@ -42,6 +43,13 @@ EXTENSION = "leaderboard.direct"
 """Key of the connection's `DirectProtocol` in ``scope["extensions"]``."""
 HIGH_WATER = 64 * 1024
 """Bytes in the transport's buffer beyond which the connection is congested: asyncio's default."""
+
+TURN = 32
+"""Frames that one connection is served before the others have their turn: some milliseconds of the most costly ones."""
+PIECE = 1024
+"""Bytes that the library is given at a time, which does not stop between frames: 170 of the smallest."""
+MUCH = 128 * 1024
+"""Bytes of a read behind which there may be more at once: uvloop reads 256 KB, and up to 32 times in a row."""
 
 _AT_BOUNDARY = StreamReader.at_eof.__code__
 """Where the library's parser waits between two frames."""
@@ -80,6 +88,8 @@ class DirectProtocol(PatientProtocol):
     when it changes, not asked per frame; in a slot, since the fan-out reads it for thousands in a row."""
 
     _sink: Sink | None = None
+    _unserved = b""
+    """What was read and is for later."""
     _parsing = False
     """The library's parser is in the middle of something: a frame, or a message in fragments."""
     _paused = False
@@ -100,7 +110,6 @@ class DirectProtocol(PatientProtocol):
         self._sink = sink
         self._ended = ended
         self._inbox: deque[str | None] = deque()
-        self._unserved = b""
         self._out: list[bytes] = []
         self._corked = False
         self.write = self.transport.write
@@ -114,7 +123,7 @@ class DirectProtocol(PatientProtocol):
             elif event["type"] == "websocket.disconnect" and self.disconnected:
                 self._end(sink)
                 return
-        self._paused = self.read_paused
+        self._paused = self._paused or self.read_paused
         self.wake()
 
     @property
@@ -182,12 +191,18 @@ class DirectProtocol(PatientProtocol):
     def data_received(self, data: bytes) -> None:
         sink = self._sink
         if sink is None:
-            super().data_received(data)
+            if self.handshake_initiated and not self.handshake_complete:
+                self._unserved += data  # nobody knows yet whose it is
+                self._stop_reading()
+            else:
+                super().data_received(data)
         elif self._unserved or self._inbox or sink.busy:
             self._unserved += data  # one read may have been under way when reading was paused
             self._stop_reading()
         else:
             self._take(data)
+            if len(data) >= MUCH and not (self._paused or self.transport.is_closing()):
+                self._put_off(b"")
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -227,7 +242,7 @@ class DirectProtocol(PatientProtocol):
     # -- in -----------------------------------------------------------------------------------------------------------
 
     def _take(self, data: bytes) -> None:
-        """Serve what was read; its answers leave together."""
+        """Serve a turn of what was read; its answers leave together."""
         corked = self._corked
         self._cork()
         try:
@@ -241,11 +256,10 @@ class DirectProtocol(PatientProtocol):
     def _plain_frames(self, data: bytes) -> bytes:
         """Hand over the plain frames at the beginning of ``data``; the rest, which is for the library or for later."""
         sink, start, end = cast(Sink, self._sink), 0, len(data)
-        limit = self.config.ws_max_size
+        limit, served = self.config.ws_max_size, 0
         while end - start >= 6 and not self.close_sent:
-            if sink.busy:
-                self._unserved = data[start:]
-                self._stop_reading()
+            if served == TURN or sink.busy:
+                self._put_off(data[start:])
                 return b""
             size = data[start + 1] - 0x80
             if size < 126:
@@ -263,18 +277,34 @@ class DirectProtocol(PatientProtocol):
             except UnicodeDecodeError:
                 break  # the library's path says what is wrong and closes
             start = body + size
+            served += 1
             sink.receive(text)
         return data[start:] if start else data
 
     def _parse(self, data: bytes) -> None:
         """Let the library's parser have its way."""
-        self.conn.receive_data(data)
-        self.handle_events()  # what came before a fault counts, however the bytes were cut
-        if self.conn.parser_exc is not None and not self.transport.is_closing():
-            self.handle_parser_exception()
-            return
+        served = 0
+        for start in range(0, len(data), PIECE):
+            if served >= TURN:
+                self._put_off(data[start:])
+                break
+            self.conn.receive_data(data[start : start + PIECE])
+            served += len(self.conn.events)
+            self.handle_events()  # what came before a fault counts, however the bytes were cut
+            if self.transport.is_closing():
+                return
+            if self.conn.parser_exc is not None:
+                self.handle_parser_exception()
+                return
         self._parsing = not self._at_boundary()
         self.count_unfinished()
+
+    def _put_off(self, rest: bytes) -> None:
+        """Serve the rest, and what comes behind it, when the session is free and others have had their turn."""
+        self._unserved = rest
+        self._stop_reading()
+        if not cast(Sink, self._sink).busy:
+            self.loop.call_soon(self.wake)
 
     def _at_boundary(self) -> bool:
         """Whether the library's parser waits for the first byte of a message."""

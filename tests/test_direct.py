@@ -18,7 +18,7 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol, Side
 from websockets.streams import StreamReader
 
-from leaderboard.direct import EXTENSION, DirectProtocol
+from leaderboard.direct import EXTENSION, PIECE, TURN, DirectProtocol
 from leaderboard.errors import Close
 from leaderboard.patience import PatientProtocol
 
@@ -339,6 +339,62 @@ async def test_a_busy_session_stops_the_reading() -> None:
     assert len(session.came) == 2
 
 
+# -- while others wait -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [DirectProtocol, LibraryOnly])
+async def test_a_connection_is_served_a_turn_at_a_time_and_all_of_it_in_order(
+    kind: type[DirectProtocol],
+) -> None:
+    door, transport, session = await opened(kind)
+    sent = [f"{number:04}" for number in range(1000)]
+    texts = [masked(TEXT, text.encode()) for text in sent]
+    stream = b"".join([*texts[:500], masked(BINARY, b"x"), *texts[500:]])
+    door.data_received(stream[:5000])
+    turns = [len(session.came)]
+    door.data_received(stream[5000:])
+    assert not transport.reading
+    while len(session.came) < 1001:
+        await asyncio.sleep(0)
+        turns.append(len(session.came))
+    steps = [after - before for before, after in itertools.pairwise([0, *turns])]
+    assert max(steps) <= TURN + PIECE // 6
+    assert session.came == [*sent[:500], None, *sent[500:]]
+    await asyncio.sleep(0)
+    assert transport.reading
+
+
+async def test_pings_without_end_are_answered_a_turn_at_a_time() -> None:
+    door, transport, _ = await opened(DirectProtocol)
+    door.data_received(masked(PING, b"") * 2000)
+    assert transport.written.count(b"\x8a\x00") <= TURN + PIECE // 6
+    async with asyncio.timeout(5):
+        while transport.written.count(b"\x8a\x00") < 2000:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+
+
+async def test_behind_a_full_read_others_have_their_turn() -> None:
+    door, transport, session = await opened(DirectProtocol)
+    door.data_received(masked(TEXT, b"y" * LIMIT) * 2)
+    assert len(session.came) == 2
+    assert not transport.reading
+    await asyncio.sleep(0)
+    assert transport.reading
+
+
+async def test_what_comes_before_the_answer_to_the_upgrade_waits_for_the_session() -> None:
+    door, transport = DirectProtocol(CONFIG, ServerState(), {}), Transport()
+    session = cast(Any, door).recorder = Recorder(door)
+    door.connection_made(transport)
+    door.data_received(HANDSHAKE)
+    door.data_received(HELLO * 3)
+    assert not transport.reading
+    while door.tasks:  # noqa: ASYNC110, uvicorn has no such event
+        await asyncio.sleep(0)
+    assert len(session.came) == 3
+    assert transport.reading
+
+
 # -- writing -----------------------------------------------------------------------------------------------------------
 
 
@@ -417,6 +473,7 @@ def test_uvicorn_still_has_what_is_overridden_and_called() -> None:
 def test_the_library_still_waits_where_we_look() -> None:
     parser = cast(Any, Protocol(Side.SERVER)).parser
     assert parser.gi_yieldfrom.gi_code is StreamReader.at_eof.__code__
+    assert Protocol(Side.SERVER).events == []
 
 
 def test_uvicorn_still_upgrades_by_class() -> None:

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from tests.appsync import Client, Frame, Snapshot, eventually
-from tests.conftest import Server, Start
+from tests.conftest import VIEWER, Server, Start
 from tests.rawsocket import CLOSE, PING, PONG, RawSocket, frame
 
 BOARD = "/leaderboard/arcade"
@@ -290,6 +290,18 @@ async def test_who_publishes_without_reading_the_answers_is_not_read_from(server
     # and so is this one, once it reads
     for _ in range(100):
         assert (await stuck.receive())["type"] == "publish_success"
+
+
+async def test_a_flood_of_frames_keeps_nobody_else_waiting(server: Server) -> None:
+    witness, flooder = await server.client(), await server.raw(VIEWER)
+    served, flood = server.app.state.broker.metrics.counter("InboundMessages"), 5000
+    await flooder.write(frame(b"x") * flood)
+    before = served.value
+    for score in (1, 2):
+        await witness.publish(BOARD, {"player": "ann", "score": score})
+    assert served.value - before < flood / 2, "these came before most of what had come before them"
+    for _ in range(flood):
+        assert (await flooder.receive())["type"] == "error"
 
 
 async def test_pongs_do_not_pile_up_unread(server: Server) -> None:
