@@ -39,6 +39,8 @@ LENGTHS = (15, 30, 45, 60, 90, 120)
 """Seconds of a round that are offered."""
 PEOPLE = 100
 """Players that the remote lists."""
+OWN = 50
+"""Cookies of rooms that are looked at, the youngest: a program may send thousands, each of which would be a look-up."""
 
 
 class HostRoute(RoomRoute):
@@ -100,12 +102,11 @@ _ASKED = {
 
 async def _host(request: Request) -> dict[str, Any]:
     own = []
-    for name in request.cookies:
-        if name.startswith("host_"):
-            try:
-                own.append(await own_room(request, name.removeprefix("host_")))
-            except Refusal:
-                continue
+    for name in [name for name in request.cookies if name.startswith("host_")][-OWN:]:
+        try:
+            own.append(await own_room(request, name.removeprefix("host_")))
+        except Refusal:
+            continue
     return {
         "here": "host",
         "own": own,
@@ -291,9 +292,9 @@ async def form_of(request: Request) -> dict[str, str]:
     The cookie goes to no request of another site, by its SameSite; this holds for browsers that do not know that, and
     for another service on the same host.
     """
-    origin = request.headers.get("origin", "")
+    site = request.headers.get("origin", "").partition("://")[2]
     own = {request.headers.get("host", ""), urlsplit(settings_of(request).public_url).netloc}
-    if urlsplit(origin).netloc not in own - {""}:
+    if site not in own - {""}:
         raise NotAllowed("This form was not sent from a page of this server.")
     try:
         text = (await body_of(request, MAX_BODY)).decode()

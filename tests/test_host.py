@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from leaderboard.bots import Bot
+from leaderboard.host import OWN
 from leaderboard.lights import lights_of
 from leaderboard.masks import label
 from tests.appsync import eventually
@@ -118,6 +119,17 @@ async def test_opening_a_room_gives_this_browser_the_host_cookie_on_narrow_paths
     assert "Friday" in page
     assert cookies[0].value not in page
     assert f"/r/{code}/present" in (await web.get("/host")).text
+
+
+async def test_thousands_of_cookies_are_not_thousands_of_rooms(
+    server: Server, stage: Stage
+) -> None:
+    own = f"host_{stage.code}={stage.web.cookies.get(f'host_{stage.code}', path='/host')}"
+    others = [f"host_{number:04}=x" for number in range(OWN)]
+    web = await server.http()
+    for cookies, shown in (([own, *others[1:]], True), ([own, *others], False)):
+        page = await web.get("/host", headers={"cookie": "; ".join(cookies)})
+        assert (f"/r/{stage.code}/present" in page.text) is shown
 
 
 async def test_behind_tls_the_cookie_is_secure(start: Start) -> None:
@@ -337,7 +349,14 @@ async def test_nobody_but_the_host_controls_a_room(
 
 
 @pytest.mark.parametrize(
-    "headers", [{}, {"origin": "null"}, {"origin": "http://evil.example"}, {"origin": "http://"}]
+    "headers",
+    [
+        {},
+        {"origin": "null"},
+        {"origin": "http://evil.example"},
+        {"origin": "http://"},
+        {"origin": "http://["},
+    ],
 )
 async def test_a_form_of_another_site_does_nothing(stage: Stage, headers: dict[str, str]) -> None:
     for address in ("/host", f"/ui/room/{stage.code}/start"):
