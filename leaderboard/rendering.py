@@ -7,6 +7,7 @@ is called.
 from __future__ import annotations
 
 import http
+import logging
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Final
 
@@ -15,8 +16,10 @@ from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
 
 from leaderboard import templating
-from leaderboard.errors import Refusal
+from leaderboard.errors import InternalFailure, Refusal
 from leaderboard.settings import Settings
+
+log = logging.getLogger(__name__)
 
 THEMES: Final = ("auto", "light", "dark")
 
@@ -33,6 +36,9 @@ class PageRoute(APIRoute):
                 return await handle(request)
             except Refusal as refusal:
                 return self.refused(request, refusal)
+            except Exception:
+                log.exception("%s %s failed", request.method, request.scope["route"].path_format)
+                return self.refused(request, InternalFailure(_MESSAGES[500]))
 
         return handle_page
 

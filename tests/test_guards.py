@@ -181,6 +181,10 @@ async def test_a_fault_is_logged_in_one_line_whatever_the_request_is_called(
         answer = await http.get(path, headers={"x-api-key": VIEWER})
         assert answer.status_code in (400, 404, 500)
         assert "ZeroDivisionError" not in answer.text
+    page = await http.get(f"/l{BOARD}")
+    assert (page.status_code, page.headers["x-content-type-options"]) == (500, "nosniff")
+    assert "The fault is the server’s, not yours" in page.text
+    assert "ZeroDivisionError" not in page.text
     for record in caplog.records:
         assert "\n" not in record.getMessage()
         assert ADMIN not in record.getMessage()
