@@ -25,6 +25,9 @@ from leaderboard.vouching import Vouching
 REMEMBERED = 10_000
 """Verified tokens that are remembered: one for each connection that a server takes unless told otherwise."""
 
+TRIED = 4
+"""Credentials of one operation that are looked at: one of each kind, and as many again, but no frame full of them."""
+
 Done = Callable[[Grant | Refusal], None]
 
 
@@ -105,11 +108,14 @@ class Authenticator:
         Member names are compared without case; values that are no strings are passed over. Of several credentials the
         first that is good counts, if it came by one of the ``modes``.
         """
-        refusal = Unauthorized()
+        refusal, tried = Unauthorized(), 0
         for name, value in (credentials or {}).items():
             carrier = name.lower()
             if carrier not in ("x-api-key", "authorization") or not isinstance(value, str):
                 continue
+            tried += 1
+            if tried > TRIED:
+                break
             try:
                 grant = (
                     self._by_key(value, origin) if carrier == "x-api-key" else self._by_token(value)

@@ -66,6 +66,15 @@ def test_a_key_that_is_found_counts_whatever_stands_beside_it() -> None:
     assert authenticator().authenticate(credentials).id == "api_keys.0"
 
 
+def test_no_more_than_four_are_tried() -> None:
+    spellings = ["x-api-key", "X-api-key", "x-Api-key", "x-aPi-key", "x-apI-key"]
+    last = dict.fromkeys(spellings, "no key")
+    fourth = {**dict.fromkeys(spellings[:3], "no key"), spellings[3]: KEY, "host": "h"}
+    assert authenticator().authenticate(fourth).id == "api_keys.0"
+    with pytest.raises(Unauthorized):
+        authenticator().authenticate({**last, spellings[4]: KEY})
+
+
 @pytest.mark.parametrize(
     "credentials",
     [
