@@ -42,8 +42,10 @@ class Encrypted:
             yield server
 
     def url(self, scheme: str = "rediss", **files: Path) -> str:
-        query = urlencode({name: str(path) for name, path in files.items()})
-        return f"{scheme}://127.0.0.1:{self.port}?socket_timeout=20&{query}"
+        # On a busy machine a second is no time, and the authorities that a system trusts take some of it to read.
+        patience = {"socket_timeout": 20, "socket_connect_timeout": 20}
+        query = urlencode({**patience, **{name: str(path) for name, path in files.items()}})
+        return f"{scheme}://127.0.0.1:{self.port}?{query}"
 
 
 @pytest.fixture
