@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 
 import msgspec
@@ -57,8 +58,13 @@ def _csv_row(row: Row) -> str:
     return _csv_line((row.rank, row.position, *cells))
 
 
+_FORMULA = re.compile(r"(^|;)(?=\s*[=+\-@＝＋－＠]|\s*[\t\r])")
+"""Where a formula would begin: in a cell, and behind a semicolon, which ends a cell for a spreadsheet whose language
+writes numbers with a comma."""
+
+
 def _plain(text: str) -> str:
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    return _FORMULA.sub(r"\1'", text)
 
 
 def _csv_line(cells: tuple[object, ...]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import unicodedata
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
@@ -583,13 +584,23 @@ async def test_a_board_as_csv(http: httpx.AsyncClient, board: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)"])
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("=1+1", "'=1+1"),
+        ("+1", "'+1"),
+        ("-1", "'-1"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("\N{FULLWIDTH EQUALS SIGN}1", "'\N{FULLWIDTH EQUALS SIGN}1"),
+        ("x;=1+1;y; @z;a=b", "x;'=1+1;y;' @z;a=b"),
+    ],
+)
 async def test_a_spreadsheet_takes_no_cell_of_a_csv_for_a_formula(
-    http: httpx.AsyncClient, board: str, text: str
+    http: httpx.AsyncClient, board: str, text: str, told: str
 ) -> None:
     await publish(http, board, score(text, -5, name=text))
     _, [_, _, player, name, shown, _] = rows_of((await http.get(f"/api/boards{board}.csv")).text)
-    assert (player, name) == (f"'{text}", f"'{text}")
+    assert (player, name) == (told, unicodedata.normalize("NFKC", told))
     assert shown == "-5", "a number stays one"
 
 
