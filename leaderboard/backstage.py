@@ -11,6 +11,7 @@ import os
 import platform
 import sys
 import time
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -18,9 +19,9 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from leaderboard import __version__, channels
-from leaderboard.answers import operations_of, settings_of
+from leaderboard.answers import identified, operations_of, settings_of
 from leaderboard.errors import NotAllowed, Refusal, ResourceNotFound
-from leaderboard.grants import Role
+from leaderboard.grants import Grant, Role
 from leaderboard.rendering import PageRoute, html_page
 from leaderboard.sources import toml
 
@@ -48,7 +49,7 @@ async def now(request: Request) -> HTMLResponse:
     """What this process is doing, as a fragment; 401 without a credential, 403 with one that is no admin's."""
     operations = operations_of(request)
     try:
-        grant = operations.auth.authenticate(request.headers)
+        grant = await _looking(request)
         if grant.role < Role.ADMIN or not grant.covers(channels.EVERYTHING):
             raise NotAllowed("Only an admin of all channels may look here.")
     except Refusal as refusal:
@@ -70,6 +71,13 @@ async def now(request: Request) -> HTMLResponse:
     )
     answer.headers["cache-control"] = "no-store"
     return answer
+
+
+async def _looking(request: Request) -> Grant:
+    """Who looks: by a key, on any server, or by what else may publish there."""
+    access = operations_of(request).auth.access
+    wanted = access.to_publish(channels.EVERYTHING, None, access.caller(request.headers))
+    return await identified(request, replace(wanted, modes=wanted.modes | {"API_KEY"}))
 
 
 def _facts(request: Request) -> dict[str, str]:

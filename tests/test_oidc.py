@@ -167,6 +167,15 @@ async def test_a_namespace_may_take_it_where_others_do_not(
     assert (await http.post("/event", json=event)).status_code == 401
 
 
+async def test_an_admin_of_the_provider_looks_backstage_and_so_does_a_key(
+    server: Server, provider: Provider
+) -> None:
+    for group, status in (("admins", 200), ("umpires", 403)):
+        token = provider.signed(**in_groups([group]))
+        assert (await (await server.http(token=token)).get("/-/now")).status_code == status
+    assert (await (await server.http(ADMIN)).get("/-/now")).status_code == 200
+
+
 # -- what is not -------------------------------------------------------------------------------------------------------
 
 
