@@ -26,6 +26,7 @@ from leaderboard.errors import (
     BadRequest,
     Denied,
     InternalFailure,
+    LimitExceeded,
     Refusal,
     Refused,
     ResourceNotFound,
@@ -34,6 +35,7 @@ from leaderboard.errors import (
 )
 from leaderboard.grants import Grant
 from leaderboard.operations import Operations
+from leaderboard.patience import SMALL, Unfinished
 from leaderboard.settings import Namespace, Settings
 
 log = logging.getLogger(__name__)
@@ -145,16 +147,23 @@ ERRORS_DOC: dict[int | str, dict[str, Any]] = {
 
 
 async def body_of(request: Request, limit: int) -> bytes:
-    """The whole body of a request; raises `BadRequest` beyond ``limit`` bytes."""
+    """The whole body of a request; raises `BadRequest` beyond ``limit`` bytes, and `LimitExceeded` for a long one while
+    too much has come in part, of others."""
+    unfinished: Unfinished = request.app.state.unfinished
     body = bytearray()
     try:
         async for chunk in request.stream():
             body += chunk
+            unfinished.held += len(chunk)
             if len(body) > limit:
                 raise BadRequest(f"The request exceeds {limit} bytes")
+            if unfinished.held > unfinished.most and len(body) > SMALL:
+                raise LimitExceeded("Too many long requests have come in part.", retry_after=1.0)
     except ClientDisconnect:
         # Nobody reads this, but it is counted: as the client's doing, not as a fault of the server.
         raise BadRequest("The request ended before its body did") from None
+    finally:
+        unfinished.held -= len(body)
     return bytes(body)
 
 

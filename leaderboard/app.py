@@ -48,6 +48,7 @@ from leaderboard.limits import Rates
 from leaderboard.logs import request_id
 from leaderboard.metrics import Metrics
 from leaderboard.operations import Operations
+from leaderboard.patience import Unfinished
 from leaderboard.realtime import Realtime
 from leaderboard.rendering import error_page
 from leaderboard.replies import new_identifier
@@ -137,6 +138,7 @@ def create_app(settings: Settings, sources: Mapping[str, str] | None = None) -> 
     app.state.realtime = realtime
     app.state.bots = bots
     app.state.links = Issued(broker, auth)
+    app.state.unfinished = Unfinished(int(settings.limits.unfinished), settings.limits.request)
     app.state.joins = Rates(settings.limits.joins_per_second, "joins from one address")
     app.include_router(api.router())
     # A picture of a board is no board: it is asked for before them.

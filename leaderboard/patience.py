@@ -25,7 +25,7 @@ SMALL = 64 * 1024
 
 
 class Unfinished:
-    """What has come of frames and messages that are not whole, of all connections of a server together."""
+    """What has come of frames, messages and bodies of requests that are not whole, of a whole server together."""
 
     __slots__ = ("held", "most", "seconds")
 

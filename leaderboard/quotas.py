@@ -42,8 +42,8 @@ class Limits(Table):
     unfinished: ByteSize = Field(
         ByteSize(256 * 1024**2),
         gt=0,
-        description="Bytes of frames that have come in part, of all connections together; beyond it whoever has sent"
-        " more than 64 KiB of one is closed with 1013.",
+        description="Bytes of frames and bodies of requests that have come in part, of all together; beyond it whoever"
+        " has sent more than 64 KiB of one is closed with 1013, or refused with 429.",
     )
     connections: int = Field(10_000, ge=1, description="Open connections; one more is refused.")
     connections_per_address: int = Field(

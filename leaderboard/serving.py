@@ -18,7 +18,7 @@ from leaderboard.addresses import lan_address
 from leaderboard.direct import DirectProtocol
 from leaderboard.doorway import doorway
 from leaderboard.engines import open_engine
-from leaderboard.patience import PatientProtocol, Unfinished, door
+from leaderboard.patience import PatientProtocol, door
 from leaderboard.realtime import Realtime
 from leaderboard.settings import Settings
 
@@ -106,7 +106,7 @@ def server(
         http=doorway(limits.request, limits.stuck, sockets=2 * limits.connections + 1000),
         ws=door(
             PatientProtocol if plain_asgi else DirectProtocol,
-            Unfinished(int(limits.unfinished), limits.request),
+            app.state.unfinished,
             limits.stuck,
         ),
         ws_max_size=int(limits.frame),

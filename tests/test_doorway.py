@@ -6,14 +6,15 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 import pytest_asyncio
 
 from leaderboard.doorway import AHEAD
+from leaderboard.patience import Unfinished
 from tests.appsync import Client, eventually
-from tests.conftest import Server, Start, running
+from tests.conftest import ADMIN, Server, Start, running
 from tests.rawsocket import CONTINUATION, TEXT, RawSocket, frame
 
 SMALL = 4096
@@ -214,6 +215,37 @@ async def test_frames_in_part_have_a_ceiling_over_all_connections(start: Start) 
     await eventually(room)
     await large.write(frame(text))
     assert (await large.receive())["type"] == "unsubscribe_error"
+
+
+async def test_bodies_in_part_have_the_same_ceiling(start: Start) -> None:
+    server = await start(limits={"unfinished": "300KiB"})
+    http = await server.http(ADMIN)
+    held: Unfinished = server.app.state.unfinished
+    async with AsyncExitStack() as stack:
+        raws = [await stack.enter_async_context(bare(server)) for _ in range(4)]
+        head = b"POST /event HTTP/1.1\r\nhost: a\r\ncontent-length: 200000\r\n\r\n"
+        for raw in raws[:3]:
+            await raw.write(head + b"x" * 100_000)
+
+        async def taken() -> bool:
+            return held.held >= 300_000
+
+        await eventually(taken)
+        await raws[3].write(head + b"x" * 100_000)
+        refused = await raws[3].until(b"\r\n\r\n")
+        assert refused.startswith(b"HTTP/1.1 429 ")
+        assert b"\r\nretry-after: 1\r\n" in refused
+        # what is short is taken from anybody, and once the parts are gone there is room again
+        published = {"channel": "/default/x", "events": ['"short"']}
+        assert (await http.post("/event", json=published)).status_code == 200
+
+    async def room() -> bool:
+        return held.held == 0
+
+    await eventually(room)
+    published = {"channel": "/default/x", "events": [json.dumps("y" * 200_000)]}
+    assert (await http.post("/event", json=published)).status_code == 200
+    assert held.held == 0
 
 
 async def test_a_message_in_very_many_fragments_is_one_message(start: Start) -> None:
