@@ -315,7 +315,12 @@ async def over_sockets(count: int, seed: int, *, plain_asgi: bool) -> Counter[st
         b"GET /api/boards/leaderboard/a?top=5 HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n",
         b"GET /l/leaderboard/a?around=ann&theme=dark HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n",
         b"POST /event HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}",
-        b"POST /event HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        b"POST /event HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\na: b\r\n\r\n",
+        b"POST /host HTTP/1.1\r\nhost: a\r\norigin: http://a\r\ncontent-length: 26\r\n\r\ntitle=Friday&seconds=30&k=",
+        b"GET /host HTTP/1.1\r\nhost: [::1]:80\r\ncookie: host_2345=x.y.z\r\nconnection: close\r\n\r\n",
+        b"GET /oembed?url=http://a/l/leaderboard/a&maxwidth=300 HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n",
+        b"GET /embed/leaderboard/a?title=x&lang=en&limit=5 HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n",
+        b"DELETE /api/links/abc HTTP/1.1\r\nhost: a\r\nauthorization: Bearer a.b.c\r\nconnection: close\r\n\r\n",
     ]
     frames = [
         frame(text) + frame(b"", 9) + frame(b"x", TEXT, fin=False) + frame(b"y", 0)
@@ -327,11 +332,13 @@ async def over_sockets(count: int, seed: int, *, plain_asgi: bool) -> Counter[st
     limits["connects_per_second"] = 0
     async with running(plain_asgi=plain_asgi, limits=limits) as server:
         for _ in range(count):
-            raw = await RawSocket.bare(server.port)
             kind = hostile.random.choice(("requests and upgrades", "frames on a socket"))
             if kind == "frames on a socket":
-                data = upgrade + hostile.of(frames) + hostile.of(frames)
+                # Behind the answer to the upgrade: what comes in one read with it is dropped.
+                raw = await RawSocket.open(server.port, ADMIN)
+                data = hostile.of(frames) + hostile.of(frames)
             else:
+                raw = await RawSocket.bare(server.port)
                 data = hostile.of(requests)
             with contextlib.suppress(ConnectionError):
                 await raw.write(data)
@@ -345,6 +352,8 @@ async def over_sockets(count: int, seed: int, *, plain_asgi: bool) -> Counter[st
         assert server.app.state.realtime is not None
         assert await (await server.client()).alive()
         metrics = server.app.state.broker.metrics
+        decoded = metrics["InboundMessages"]  # of those that were no frames any more there is none
+        assert decoded > done["frames on a socket"] / 5, "the rest did not get that far"
         for name in ("5XXError", "PublishServerError", "SubscribeServerError"):
             assert metrics[name] == 0, name
     logging.getLogger().removeHandler(errors)
