@@ -189,16 +189,23 @@ def by_http(event: dict[str, Any]) -> Try:
     return attempt
 
 
-async def subscribe(world: World, credential: dict[str, str], channel: str) -> str:
-    answer = await world.socket.subscribing(channel, authorization=credential)
-    if answer["type"] == "subscribe_success":
-        await world.socket.unsubscribe(answer["id"])
-    return told(answer)
+def subscribing(**view: Any) -> Try:
+    async def attempt(world: World, credential: dict[str, str], channel: str) -> str:
+        members = {"authorization": credential, **({"view": view} if view else {})}
+        answer = await world.socket.subscribing(channel, **members)
+        if answer["type"] == "subscribe_success":
+            await world.socket.unsubscribe(answer["id"])
+        return told(answer)
+
+    return attempt
 
 
-async def read(world: World, credential: dict[str, str], channel: str) -> str:
-    answer = await world.http.get(f"/api/boards{channel}", headers=credential)
-    return "in" if answer.status_code == 200 else told(answer.json())
+def reading(behind: str = "") -> Try:
+    async def attempt(world: World, credential: dict[str, str], channel: str) -> str:
+        answer = await world.http.get(f"/api/boards{channel}{behind}", headers=credential)
+        return "in" if answer.status_code == 200 else told(answer.json())
+
+    return attempt
 
 
 async def control(world: World, credential: dict[str, str], channel: str) -> str:
@@ -233,8 +240,11 @@ def failure_of_the_event(role: Role) -> str:
 
 
 DOORS = {
-    "subscribe": Doorway(subscribe, Role.VIEWER),
-    "read": Doorway(read, Role.VIEWER),
+    "subscribe": Doorway(subscribing(), Role.VIEWER),
+    "subscribe behind the curtain": Doorway(subscribing(live=True), Role.HOST),
+    "read": Doorway(reading(), Role.VIEWER),
+    "read behind the curtain": Doorway(reading("?live=true"), Role.HOST),
+    "read a file": Doorway(reading(".csv"), Role.VIEWER),
     "own score by socket": Doorway(by_socket(SCORE), Role.PLAYER),
     "own score by http": Doorway(by_http(SCORE), Role.PLAYER),
     "another's score by socket": Doorway(by_socket(OTHERS), Role.SCOREKEEPER, failure_of_the_event),
@@ -262,7 +272,7 @@ async def test_whoever_tries_a_door_gets_what_the_table_says(world: World, name:
     places = itertools.product([*MODES, "nowhere"], (True, False))
     for (namespace, inside), holder in itertools.product(places, HOLDERS):
         channel = f"/{namespace}/{'in' if inside else 'out'}"
-        if name in ("read", "people") and holder.name == "nothing":
+        if name.startswith(("read", "people")) and holder.name == "nothing":
             wanted = "ResourceNotFound"  # nothing is public: it looks as if nothing were there
         else:
             wanted = expected(door, holder, namespace, inside)
