@@ -139,6 +139,7 @@ def create_app(settings: Settings, sources: Mapping[str, str] | None = None) -> 
     app.state.bots = bots
     app.state.links = Issued(broker, auth)
     app.state.unfinished = Unfinished(int(settings.limits.unfinished), settings.limits.request)
+    app.state.exports = set[object]()
     app.state.joins = Rates(settings.limits.joins_per_second, "joins from one address")
     app.include_router(api.router())
     # A picture of a board is no board: it is asked for before them.

@@ -160,7 +160,8 @@ async def read_board(
         raise Unauthorized("Only a host sees behind a frozen board.")
     if dot:
         view = View(top=PAGE, round=number, live=live)
-        return export(operations.broker, await _read(operations, path, view), view, form)
+        first = await _read(operations, path, view)
+        return export(operations.broker, first, view, form, request.app.state.exports)
     view = View(
         top=top or (0 if around is not None and not offset else rules.top),
         offset=offset,

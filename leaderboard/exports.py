@@ -14,18 +14,35 @@ from fastapi.responses import StreamingResponse
 from leaderboard.answers import NOSNIFF, READ_HEADERS
 from leaderboard.broker import Broker
 from leaderboard.engines import Reading
+from leaderboard.errors import LimitExceeded
 from leaderboard.ranking import Row, View
 
 PAGE = 1000
 """Rows that are read at a time: a few milliseconds of everybody's loop."""
+MOST = 50
+"""Files that are under way at a time: each remembers whom it has had, of the largest boards some megabytes."""
 
 
-def export(broker: Broker, first: Reading, view: View, form: str) -> StreamingResponse:
-    """All rows of a board from its ``first`` reading on, through a view of `PAGE` rows, as ``csv`` or ``jsonl``."""
+def export(
+    broker: Broker, first: Reading, view: View, form: str, under_way: set[object]
+) -> StreamingResponse:
+    """All rows of a board from its ``first`` reading on, through a view of `PAGE` rows, as ``csv`` or ``jsonl``; raises
+    `LimitExceeded` where too many are ``under_way``, among which it is until it has been read."""
+    if len(under_way) >= MOST:
+        raise LimitExceeded(f"{MOST} files are being read now, and no more may be.", retry_after=5)
     write, media_type = FORMS[form]
     path = first.channel
 
     async def lines() -> AsyncIterator[str]:
+        mark = object()
+        under_way.add(mark)
+        try:
+            async for text in whole():
+                yield text
+        finally:
+            under_way.discard(mark)
+
+    async def whole() -> AsyncIterator[str]:
         if form == "csv":
             yield _csv_line(("rank", "position", "player", "name", "score", "meta"))
         # A board that moves meanwhile is read at several versions: a player stands in the file once, at the

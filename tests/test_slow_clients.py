@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from contextlib import ExitStack
+from functools import partial
 
 import pytest
 
@@ -302,6 +304,31 @@ async def test_a_flood_of_frames_keeps_nobody_else_waiting(server: Server) -> No
     assert served.value - before < flood / 2, "these came before most of what had come before them"
     for _ in range(flood):
         assert (await flooder.receive())["type"] == "error"
+
+
+async def test_files_that_nobody_takes_are_few(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("leaderboard.exports.MOST", 2)
+    for module in ("exports", "boards"):
+        monkeypatch.setattr(f"leaderboard.{module}.PAGE", 10)
+    await big_board(await server.client())
+    http, under_way = await server.http(), server.app.state.exports
+    ask = f"GET /api/boards{BOARD}.jsonl HTTP/1.1\r\nhost: a\r\n\r\n".encode()
+
+    async def stuck(count: int) -> bool:
+        return len(under_way) == count
+
+    with ExitStack() as readers:
+        for _ in range(2):
+            reader = await RawSocket.bare(server.port, receive_buffer=SMALL)
+            readers.callback(reader.close)
+            await reader.write(ask)
+        await eventually(partial(stuck, 2))
+        refused = await http.get(f"/api/boards{BOARD}.csv")
+    assert (refused.status_code, refused.headers.get("retry-after")) == (429, "5")
+    await eventually(partial(stuck, 0))
+    assert len((await http.get(f"/api/boards{BOARD}.jsonl")).text.splitlines()) == 100
 
 
 async def test_pongs_do_not_pile_up_unread(server: Server) -> None:
