@@ -117,6 +117,8 @@ class BoardTable:
 
     def screen(self, state: State, size: ConsoleDimensions) -> list[Line]:
         """The whole screen: title and footer at its edges, and as many rows as fit."""
+        if state is State.LIVE and self._snapshot is not None and self._snapshot.stale:
+            state = State.RECONNECTING  # the server is, to its boards
         words, style = _STATES[state]
         room = max(1, size.height - CHROME)
         body = self._body(room, size.width)

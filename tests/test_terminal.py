@@ -72,6 +72,16 @@ def test_a_screen_has_title_state_rows_and_footer_and_is_as_high_as_the_terminal
     assert lines[-1].startswith("2 players · 2 watching")
 
 
+def test_a_board_that_the_server_cannot_reach_is_not_said_to_be_live() -> None:
+    board = table()
+    board.see(snapshot(row(1, "ann", 5), stale=True))
+    lines = shown(board.screen(State.LIVE, SIZE))
+    assert lines[0].endswith("○ Reconnecting")
+    assert lines[3].split() == ["1", "ann", "5"]
+    board.see(snapshot(row(1, "ann", 5)))
+    assert shown(board.screen(State.LIVE, SIZE))[0].endswith("● Live")
+
+
 @pytest.mark.parametrize(
     ("members", "words"),
     [

@@ -1,6 +1,7 @@
 // What the presenter page and the remote have in common: the link, its badge, the clock, the sliders. The buttons are forms
 // that htmx sends; it hears of the room by the events that link.js tells the page.
 
+import { showLink } from "./badge.js";
 import { element, text } from "./elements.js";
 import { connect } from "./link.js";
 import { crowdOf, stageOf } from "./stages.js";
@@ -31,13 +32,7 @@ let stage = "wait";
  */
 export function host(view, show) {
   const link = connect({ url: location.href, token });
-  const badge = () => {
-    const shown = element("link");
-    shown.dataset.state = link.state;
-    shown.textContent = words.link(link.state, link.lastKnown);
-  };
-  badge();
-  document.body.addEventListener("lb:state", badge);
+  showLink(element("link"), link, words);
   document.addEventListener("input", (event) => {
     const slider = /** @type {HTMLInputElement} */ (event.target);
     if (slider.type === "range") value(slider, slider.value);

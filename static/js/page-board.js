@@ -1,6 +1,7 @@
 // The page of one board, /l/{channel}: link, table, facts around it, and the few sentences that are read aloud.
 
 import { Announcer, tellOfLink } from "./announcer.js";
+import { showLink } from "./badge.js";
 import { Board } from "./board.js";
 import { element } from "./elements.js";
 import { connect } from "./link.js";
@@ -57,8 +58,9 @@ link.subscribe(
   },
 );
 
-badge(link.state);
-document.body.addEventListener("lb:state", () => badge(link.state));
+const badge = showLink(element("link"), link, words, (state) =>
+  card.classList.toggle("away", state === "offline" || state === "refused"),
+);
 tellOfLink(announcer, words.say);
 
 pause.addEventListener("click", () => {
@@ -79,14 +81,6 @@ function refused(error) {
 function tell(text) {
   told.hidden = false;
   told.textContent = text;
-}
-
-/** @param {import("./link.js").State} state */
-function badge(state) {
-  const shown = element("link");
-  shown.dataset.state = state;
-  shown.textContent = words.link(state, link.lastKnown);
-  card.classList.toggle("away", state === "offline" || state === "refused");
 }
 
 let life = epoch;

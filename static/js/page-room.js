@@ -3,6 +3,7 @@
 
 import { Announcer, tellOfLink } from "./announcer.js";
 import { keepAwake } from "./awake.js";
+import { showLink } from "./badge.js";
 import { Board } from "./board.js";
 import { Cues } from "./cues.js";
 import { element, text } from "./elements.js";
@@ -65,14 +66,9 @@ async function begin() {
   });
   for (const each of document.querySelectorAll(".you")) each.textContent = name;
 
-  const badge = () => {
-    const shown = element("link");
-    shown.dataset.state = link.state;
-    shown.textContent = words.link(link.state, link.lastKnown);
-    if (link.state === "refused") void unseat();
-  };
-  badge();
-  document.body.addEventListener("lb:state", badge);
+  showLink(element("link"), link, words, (state) => {
+    if (state === "refused") void unseat();
+  });
   tellOfLink(announcer, words.say);
 
   const start = element("start");

@@ -143,10 +143,11 @@ class LiveLeaderboard extends HTMLElement {
     /** @type {Snapshot | undefined} */
     let newest;
     const tell = () => {
-      const state = refused ? "refused" : link.state;
+      // Where the server cannot reach its boards it is on its way back to them, as a link is.
+      const state = refused ? "refused" : newest?.stale && link.state === "live" ? "reconnecting" : link.state;
       status.textContent = state === "live" && board.paused ? say.paused : words.link(state, link.lastKnown);
       status.dataset.state = state;
-      this.toggleAttribute("stale", seen && (state !== "live" || newest?.stale === true));
+      this.toggleAttribute("stale", seen && state !== "live");
       if (state === "refused" && !seen) show(fallback);
     };
 

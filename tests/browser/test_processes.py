@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.balancer import balancer
 from tests.browser.conftest import Site, Watch
-from tests.browser.room import Room, hit, join, stage
+from tests.browser.room import LONG, Room, hit, join, stage
 from tests.redis_server import RedisServer
 
 
@@ -90,3 +90,43 @@ def test_two_browsers_on_two_processes_play_one_round(
         expect(each.locator("#podium .name")).to_have_text(["Ann", "Bob"])
     assert room.rows()["Ann"] > room.rows()["Bob"] > 0
     other.close()
+
+
+@pytest.mark.timeout(180)
+def test_what_the_server_cannot_reach_is_not_said_to_be_live(
+    tmp_path: Path, page: Page, browser: Browser, watch: Watch
+) -> None:
+    """The links are well, what is shown may be old: on a board's page, in a widget, on a phone, on the big screen."""
+    with ExitStack() as stack:
+        redis = stack.enter_context(RedisServer(tmp_path))
+        site = Site(engine_url=redis.url, secret="s" * 32)
+        site.start()
+        stack.callback(site.close)
+        board = "/leaderboard/away"
+        site.publish(board, {"player": "ann", "name": "Ann", "score": 120})
+        room = Room(site, title="Final", round_ms=8000)
+        page.goto(f"{site.url}/l{board}")
+        widget, phone, screen = (browser.new_context().new_page() for _ in range(3))
+        for each in (widget, phone, screen):
+            stack.callback(each.context.close)
+        widget.goto(f"{site.url}/embed{board}")
+        join(phone, room, "Bob")
+        screen.goto(f"{site.url}/r/{room.code}/present#token={room.made['host_token']}")
+        embedded = widget.locator("live-leaderboard")
+        badges = [
+            *(each.locator("#link") for each in (page, phone, screen)),
+            embedded.locator(".status"),
+        ]
+        for badge in badges:
+            expect(badge).to_have_text("Live")
+        redis.kill()
+        for badge in badges:
+            expect(badge).to_have_text("Reconnecting", timeout=LONG)
+            expect(badge).to_have_attribute("data-state", "reconnecting")
+        expect(embedded).to_have_attribute("stale", "")
+        expect(page.locator("tr[data-player=ann]")).to_be_visible()
+        expect(embedded.locator("tr[data-player=ann]")).to_be_visible()
+        redis.start()
+        for badge in badges:
+            expect(badge).to_have_text("Live", timeout=LONG)
+        expect(embedded).not_to_have_attribute("stale", "")
