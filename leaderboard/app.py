@@ -88,7 +88,7 @@ def create_app(settings: Settings, sources: Mapping[str, str] | None = None) -> 
     metrics = Metrics()
     auth = Authenticator(settings)
     try:
-        engine = open_engine(settings.engine_url, settings.limits)
+        engine = open_engine(settings.engine_url, settings.limits, settings.namespaces)
     except ValueError as error:
         raise ConfigError(f"engine_url: {error}") from None
     broker = Broker(engine, settings.namespaces, metrics)

@@ -115,6 +115,27 @@ def test_an_application_without_what_its_processes_share_is_refused(
     create_app(Settings(**given))
 
 
+async def test_settings_that_differ_between_processes_are_said_in_the_log_of_each(
+    start: Start,
+) -> None:
+    """Each may have an interval of its own, as while servers are restarted one by one; a mode only one of them."""
+    tables = [{"leaderboard": {"interval_ms": ms, "mode": "best"}} for ms in (50, 50, 250)]
+    tables[2] |= {"leaderboard": {"interval_ms": 250, "mode": "latest"}, "cup": {}}
+    one, twin, other = [await start(namespaces=each) for each in tables]
+    for each in (one, twin):
+        said = await each.served.says(r"another process has other settings: (.*)")
+        assert "namespaces.cup is there alone" in said[1]
+        assert "namespaces.leaderboard.interval_ms is 250 there, 50 here" in said[1]
+        assert "namespaces.leaderboard.mode is 'latest' there, 'best' here" in said[1]
+        assert "max_entries" not in said[1]
+    await other.served.says("namespaces.leaderboard.interval_ms is 50 there, 250 here")
+    await (await one.client()).publish(BOARD, {"player": "ann", "score": 1})
+    refused = await (await other.client()).publish(BOARD, {"player": "ann", "score": 2})
+    assert error_types(refused) == ["ConfigMismatch"]
+    for each in (one, twin, other):
+        assert each.served.said.count("another process has other settings") == 1
+
+
 ONE_STEP = f"""
 {sys.executable} -m leaderboard publish /leaderboard/cup --player ann --score 7 &&
 {sys.executable} -m leaderboard watch /leaderboard/cup --count 1 && exit 3

@@ -230,8 +230,10 @@ async def answer_of(ask: Callable[[Callable[[T], None]], None]) -> T:
     return await answer
 
 
-def open_engine(url: str, limits: Limits) -> Engine:
-    """The engine that a URL names; its driver is imported only here."""
+def open_engine(
+    url: str, limits: Limits, namespaces: Mapping[str, Namespace] | None = None
+) -> Engine:
+    """The engine that a URL names; its driver is imported only here. Processes on one compare their ``namespaces``."""
     scheme = url.partition("://")[0]
     if scheme == "memory":
         from leaderboard.engines.memory import MemoryEngine
@@ -246,7 +248,7 @@ def open_engine(url: str, limits: Limits) -> Engine:
             raise ValueError(
                 "Redis needs its driver: pip install 'live-leaderboard[redis]'"
             ) from None
-        return RedisEngine(url, limits)
+        return RedisEngine(url, limits, namespaces=namespaces)
     raise ValueError(f"no engine for {scheme}://")
 
 

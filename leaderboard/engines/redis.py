@@ -4,7 +4,8 @@ Each call is one script on the server that has the board (`scripts`), so it is a
 what is due. Scripts are asked for in the order of the calls, over one `link` per server (`servers`). Of what others do
 a process learns from the change log of each partition, which it reads twenty times a second and at once when it is
 poked; events that are delivered as they came travel as messages. Nothing rests on the pokes: they save a part of the
-wait. What the log tells of those who watch and of tokens is for `watchers` and `revocations`.
+wait. What the log tells of those who watch and of tokens is for `watchers` and `revocations`; whether
+all have the same rules is for `agreement`.
 
 Nothing is stored: every key expires, and an empty server is a new beginning, with other epochs.
 
@@ -17,12 +18,13 @@ import asyncio
 import contextlib
 import itertools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
 from leaderboard import channels
 from leaderboard.engines import Batch, Engine, Lease, Outcome, Reading, Running, wire
+from leaderboard.engines.agreement import Agreement
 from leaderboard.engines.link import end
 from leaderboard.engines.partition import Partition
 from leaderboard.engines.revocations import Revocations
@@ -48,7 +50,13 @@ ALIVE = 6.0
 class RedisEngine(Engine):
     """The engine for more than one process. ``clock`` (seconds since 1970), instead of the server's, is for tests."""
 
-    def __init__(self, url: str, limits: Limits, clock: Callable[[], float] | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        limits: Limits,
+        clock: Callable[[], float] | None = None,
+        namespaces: Mapping[str, Namespace] | None = None,
+    ) -> None:
         super().__init__()
         self._limits = limits
         self._poked = asyncio.Event()
@@ -58,6 +66,7 @@ class RedisEngine(Engine):
         )
         self._watchers = Watchers(self._servers, lambda *what: self.watched(*what))
         self._revocations = Revocations(self._servers, lambda *what: self.revoked(*what))
+        self._agreement = Agreement(self._servers, limits, namespaces or {})
         self._rules: dict[int, tuple[Namespace, dict[str, Any]]] = {}
         self._epochs = itertools.count(1)
         self._leases = itertools.count(1)
@@ -306,6 +315,7 @@ class RedisEngine(Engine):
                 for partition in self._servers.partitions:
                     self._ask_changes(partition)
                 self._watchers.renew()
+                self._agreement.renew()
             except Exception:
                 log.exception("a look at the change log failed")
             await asyncio.sleep(PACE)

@@ -28,6 +28,7 @@ _PARTS = {
     "lead": ("partition",),
     "unled": ("partition",),
     "lease": ("partition",),
+    "settings": ("partition",),
     "layout": (),
     "fitness": (),
 }

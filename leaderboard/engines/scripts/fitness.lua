@@ -4,7 +4,7 @@
 local P, ask = KEYS[1], cmsgpack.unpack(ARGV[1])
 local SHARED = {
   ends = 'zset', paths = 'zset', sizes = 'hash', log = 'zset', ctl = 'hash', up = 'zset', revoked = 'zset',
-  server = 'string', kept = 'hash', ['kept-ends'] = 'zset', leaders = 'hash', leads = 'zset',
+  server = 'string', settings = 'hash', kept = 'hash', ['kept-ends'] = 'zset', leaders = 'hash', leads = 'zset',
 }
 local lacking, foreign = {}, {}
 

@@ -11,6 +11,7 @@
 --                       entries (of all boards), until (when the keys of the partition expire), poked, revocations
 --   :up     sorted set  process -> until when it is known to be alive
 --   :server string      what the server calls itself that had it at the last look
+--   :settings hash      process -> its rules and ceilings, as JSON; in the first partition
 --   :on:P   hash        process -> connections that watch the board of the path P there
 --   :kept, :kept-ends   hash, sorted set   id -> a text that is kept, and until when
 --   :leaders, :leads    hash, sorted set   name -> the process that does for all what it stands for, and until when
