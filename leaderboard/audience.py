@@ -62,7 +62,7 @@ class Subscription:
     ``view`` is None for events as they come; a ``host`` gets those too that are kept from others. What was shown last
     is noted here only for those who are served singly (see `Group`): ``stamp`` tells that snapshot from others, and
     ``epoch`` is the last life of the board that was seen. It begins as that of ``since``, the (epoch, version) that was
-    seen elsewhere.
+    seen elsewhere, whose version is ``known`` until something was shown here.
     """
 
     __slots__ = (

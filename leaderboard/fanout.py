@@ -244,6 +244,8 @@ class FanOut:
                     yield from self._to_members(audience, group, Spliced(mine + end), held)
                     group.end(body.epoch)
                 for subscription in list(group.apart):
+                    if subscription.knows_newer(body):
+                        continue  # it has just come, and a newer one is being read for it
                     sent = subscription.deliver(audience.channel, body.epoch, stamp, end)
                     self._count_sent(audience.channel, int(sent > 0), sent)
                     group.take_in(subscription)
@@ -316,6 +318,7 @@ class FanOut:
             stamp = self._stamp(audience, body)
             shared = snapshots.shared(body.text, self._live(audience))
             sent = subscription.deliver(channel, body.epoch, stamp, shared)
+            subscription.known = 0
             self._count_sent(channel, int(sent > 0), sent)
             if not known:
                 self._hub.close(audience)

@@ -269,17 +269,19 @@ async def test_a_process_that_is_killed_under_load_takes_nothing_back(
 
         followers = [Follower(socket) for _ in range(6)]
 
-        async def far(least: int) -> bool:
-            return all(min(each.rows.get(p, 0) for p in counts) > least for each in followers)
+        async def beyond(before: dict[str, int]) -> bool:
+            """Every publisher has gone on since then, and everybody sees it."""
+            far = {player: count + 20 for player, count in before.items()}
+            return all(each.rows.get(p, 0) > far[p] for each in followers for p in far)
 
         async with asyncio.TaskGroup() as group:
             follows = [group.create_task(each.follow()) for each in followers]
             for player, client in zip(counts, publishers, strict=True):
                 group.create_task(publish(player, client))
-            await eventually(partial(far, 20), PATIENCE)
+            await eventually(partial(beyond, dict(counts)), PATIENCE)
             nodes[0].served.process.kill()
             await nodes[0].served.process.wait()
-            await eventually(partial(far, max(counts.values()) + 20), PATIENCE)
+            await eventually(partial(beyond, dict(counts)), PATIENCE)
             ended.set()
 
             async def complete() -> bool:
