@@ -61,8 +61,8 @@ class Subscription:
 
     ``view`` is None for events as they come; a ``host`` gets those too that are kept from others. What was shown last
     is noted here only for those who are served singly (see `Group`): ``stamp`` tells that snapshot from others, and
-    ``epoch`` is the last life of the board that was seen. It begins as that of ``since``, the (epoch, version) that was
-    seen elsewhere, whose version is ``known`` until something was shown here.
+    ``epoch`` is the last life of the board that was seen, ``known`` the version that was shown apart from a pass, so
+    that one which began before shows nothing older. They begin as ``since``, the position that was seen elsewhere.
     """
 
     __slots__ = (
@@ -155,7 +155,7 @@ class Subscription:
         return known not in ("", epoch)
 
     def knows_newer(self, body: Body) -> bool:
-        """Whether it came with a version that is newer than this."""
+        """Whether a version is known that is newer than this."""
         return self.epoch == body.epoch and self.known > body.version
 
     def leave(self) -> None:
@@ -208,6 +208,12 @@ class Group(Track):
         self.stamp = stamp
         self.passes += 1
         return escape(own(reset=self.epoch not in ("", epoch), skipped=0))
+
+    def saw(self, body: Body) -> None:
+        """One of them was shown this apart from a pass: should the board be lost now, it is what was seen last."""
+        last = self.body
+        if last is None or last.epoch != body.epoch or last.version <= body.version:
+            self.body = body
 
     @property
     def away(self) -> int:

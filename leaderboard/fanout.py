@@ -245,7 +245,7 @@ class FanOut:
                     group.end(body.epoch)
                 for subscription in list(group.apart):
                     if subscription.knows_newer(body):
-                        continue  # it has just come, and a newer one is being read for it
+                        continue  # it has just come (back): what is newer was shown, or is being read
                     sent = subscription.deliver(audience.channel, body.epoch, stamp, end)
                     self._count_sent(audience.channel, int(sent > 0), sent)
                     group.take_in(subscription)
@@ -318,7 +318,10 @@ class FanOut:
             stamp = self._stamp(audience, body)
             shared = snapshots.shared(body.text, self._live(audience))
             sent = subscription.deliver(channel, body.epoch, stamp, shared)
-            subscription.known = 0
+            if subscription.due is None:  # what a wildcard knows is of no one board
+                subscription.known = body.version
+            if subscription.group is not None:
+                subscription.group.saw(body)
             self._count_sent(channel, int(sent > 0), sent)
             if not known:
                 self._hub.close(audience)
