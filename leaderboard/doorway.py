@@ -4,6 +4,9 @@ uvicorn times the pause between two requests and nothing else. Here a request mu
 and its trailers must end somewhere, few may come before the first is answered, an answer that nobody takes is given up,
 and there are no more sockets than the server has a use for: what sends a byte a minute holds a place for half a minute,
 not for ever. Upgrades come through here as well.
+
+Where a server ends, uvicorn closes what has not asked for anything yet. Here, who was let in at the last moment is
+answered.
 """
 
 from __future__ import annotations
@@ -17,9 +20,12 @@ MAX_HEAD = 64 * 1024
 """Bytes of a request line and its headers: twice the longest credential, and what other servers take at most."""
 AHEAD = 32
 """Requests that may wait behind the one that is answered. Each costs a hundred times its bytes; browsers send none."""
+LAST = 1.0
+"""Seconds in which who was let in just before the end may still ask: its request is on its way."""
 STATUS = {
     408: b"HTTP/1.1 408 Request Timeout\r\n",
     431: b"HTTP/1.1 431 Request Header Fields Too Large\r\n",
+    503: b"HTTP/1.1 503 Service Unavailable\r\n",
 }
 
 
@@ -38,6 +44,9 @@ class PunctualProtocol(HttpToolsProtocol):
 
     _clock: TimerHandle | None = None
     _unread: TimerHandle | None = None
+    _came = 0.0
+    _ending = False
+    """Nothing is answered after the next request."""
     _head = 0
     _moved = False
     """Whether what was read last had a part of a body, or the beginning of a request."""
@@ -47,12 +56,22 @@ class PunctualProtocol(HttpToolsProtocol):
         if len(self.connections) > self.sockets:
             transport.abort()
         else:
+            self._came = self.loop.time()
             self._wind()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop()
         self.resume_writing()
         super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        left = self._came + LAST - self.loop.time()
+        if self._cycle is None and left > 0:
+            self._ending = True
+            self._stop()
+            self._clock = self.loop.call_later(left, self.transport.close)
+        else:
+            super().shutdown()
 
     # -- in -----------------------------------------------------------------------------------------------------------
 
@@ -78,6 +97,11 @@ class PunctualProtocol(HttpToolsProtocol):
         self._wind()
         super().on_message_begin()
 
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        if self._ending and self._cycle is not None:  # there is none of an upgrade
+            self._cycle.keep_alive = False
+
     def on_body(self, body: bytes) -> None:
         self._moved = True
         super().on_body(body)
@@ -88,7 +112,10 @@ class PunctualProtocol(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         self._stop()
-        super().handle_websocket_upgrade()
+        if self._ending:
+            self._refuse(503)  # it would outlive the server: it is for another, or for the next
+        else:
+            super().handle_websocket_upgrade()
 
     def _wind(self) -> None:
         if self._clock is None:
@@ -103,9 +130,13 @@ class PunctualProtocol(HttpToolsProtocol):
         self._clock = None
         self._refuse(408)
 
+    @property
+    def _cycle(self) -> RequestResponseCycle | None:
+        """The request that came last, and its answer."""
+        return cast("RequestResponseCycle | None", self.cycle)
+
     def _answering(self) -> bool:
-        cycle = cast("RequestResponseCycle | None", self.cycle)
-        return cycle is not None and not cycle.response_complete
+        return self._cycle is not None and not self._cycle.response_complete
 
     def _refuse(self, status: int) -> None:
         if self._answering() and self.cycle.response_started:

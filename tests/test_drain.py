@@ -196,6 +196,34 @@ async def test_a_server_that_drains_is_not_ready_and_takes_nobody_in(narrow: Ser
             await late.get(f"{narrow.url}/healthz")
 
 
+@pytest.mark.parametrize(("upgrade", "answer"), [("", b"200"), ("websocket", b"503")])
+async def test_who_was_let_in_at_the_last_moment_is_answered(
+    server: Server, upgrade: str, answer: bytes
+) -> None:
+    idle, late = [await RawSocket.bare(server.port) for _ in range(2)]
+    lines = ["GET /healthz HTTP/1.1", f"host: 127.0.0.1:{server.port}"]
+    await idle.write("\r\n".join([*lines, "", ""]).encode())
+    await idle.until(b"\r\n\r\n")
+    stopping = asyncio.ensure_future(server.stop())
+    await idle.until_eof()  # connections are being closed
+    assert not stopping.done()
+
+    lines += ["connection: upgrade", f"upgrade: {upgrade}"] if upgrade else []
+    await late.write("\r\n".join([*lines, "", ""]).encode())
+    assert (await late.until_eof()).startswith(b"HTTP/1.1 " + answer)
+    await stopping
+    for each in (idle, late):
+        each.close()
+
+
+async def test_who_says_nothing_does_not_hold_the_end_up(server: Server) -> None:
+    silent = await RawSocket.bare(server.port)
+    await (await server.http()).get("/healthz")  # it has been let in
+    await server.stop()
+    assert await silent.until_eof() == b""
+    silent.close()
+
+
 async def test_a_server_without_connections_ends_at_once(server: Server) -> None:
     await (await server.client()).socket.close()
     http = await server.http()

@@ -18,9 +18,9 @@
     return [faults.reduce((sum, shift) => sum + shift.value, 0), words.join("\n")];
   };
 
-  // Nothing moves, and what has moved has been painted.
+  // Nothing moves, but for what goes on and on or counts a round down, and what has moved has been painted.
   window.settled = async () => {
-    const motions = document.getAnimations().filter((each) => each.effect?.getComputedTiming().iterations !== Infinity);
+    const motions = document.getAnimations().filter((each) => each.effect?.getComputedTiming().endTime < 5000);
     await Promise.all(motions.map((each) => each.finished.catch(() => {})));
     for (let frame = 0; frame < 3; frame += 1) await new Promise(requestAnimationFrame);
   };

@@ -610,6 +610,9 @@ def test_a_frame_takes_the_servers_rows_over(site: Site, page: Page, channel: st
     page.goto(f"{site.url}/embed{channel}?limit=3", wait_until="commit")
     rows = page.locator("tbody tr")
     expect(rows).to_have_count(3)
+    page.wait_for_function(
+        "Array.from(document.querySelectorAll('link[rel=stylesheet]')).every(each => each.sheet)"
+    )
     before = _box(rows.first)
     page.evaluate("window.row = document.querySelector('tbody tr')")
     held[0].continue_()
