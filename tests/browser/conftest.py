@@ -26,7 +26,29 @@ ADMIN = "da2-admin-key-of-the-tests"
 VIEWER = "pk_viewer"
 PHONE = "phone.test"
 """A name of this machine that browsers do not trust as they do localhost: pages come by plain http as over a LAN."""
+OFF = [
+    # Two pages of the address bar's, which each window would draw unseen: they cost as much as a page of ours.
+    "WebUIOmniboxAimPopup",
+    "WebUIOmniboxPopup",
+    # What Playwright switches off, of which the last such option leaves nothing: http stays http, pages are painted at
+    # once, and nothing is asked for by the browser itself.
+    "AimEnabled",
+    "AvoidCorsURLLoaderRestartOnRedirect",
+    "AvoidUnnecessaryBeforeUnloadCheckSync",
+    "DestroyProfileOnBrowserClose",
+    "HttpsFirstBalancedModeAutoEnable",
+    "HttpsUpgrades",
+    "LensOverlay",
+    "MediaRouter",
+    "NetworkTimeServiceQuerying",
+    "OptimizationHints",
+    "PaintHolding",
+    "PreconnectToSearch",
+    "ThirdPartyStoragePartitioning",
+]
+"""Features of Chromium that tests have no use for."""
 CHROMIUM = [
+    f"--disable-features={','.join(OFF)}",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",

@@ -131,10 +131,10 @@ def test_a_reader_of_the_screen_hears_of_place_time_and_end(site: Site, page: Pa
           if (status) new MutationObserver(() => said.push(status.textContent)).observe(status, { childList: true });
         });"""
     )
-    room = Room(site, round_ms=15_000)
+    room = Room(site, round_ms=20_000)
     join(page, room, "Ann")
     room.host(op="enter", player="bob", name="Bob")
-    room.host(op="open", for_ms=15_000)
+    room.host(op="open", for_ms=20_000)
     stage(page, "play")
     site.publish(room.made["channel"], {"player": "bob", "score": 50})
     stage(page, "over")
